@@ -1,0 +1,5 @@
+"""The Pulumi program: settings in, one monitoring stack, outputs out."""
+
+from components.program import program
+
+program()

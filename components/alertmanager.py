@@ -1,0 +1,54 @@
+"""Alertmanager: routes alerts to PagerDuty, Slack and email."""
+
+import pulumi
+
+from components.config_writer import ConfigWriter
+from components.file import File
+from components.host import Host
+from components.service import Service
+from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets
+
+
+class Alertmanager(Service):
+    """Alertmanager, the volume of its silences and notification log, and the writer of its configuration."""
+
+    def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings = host.settings
+        files = [File(f"{DIRECTORY}/{path}", content) for path, content in alertmanager_files(settings).items()]
+        files += [
+            File(f"{DIRECTORY}/{path}", content.get_secret_value(), secret=True)
+            for path, content in alertmanager_secrets(settings).items()
+        ]
+        config = ConfigWriter(
+            "alertmanager",
+            host,
+            image="alertmanager",
+            component="monitoring",
+            directory=DIRECTORY,
+            files=files,
+            group=65534,
+            check=f"amtool check-config {DIRECTORY}/alertmanager.yml",
+            url="http://alertmanager:9093",
+            reloaded_metric="alertmanager_config_last_reload_successful",
+            opts=opts,
+        )
+        super().__init__(
+            "alertmanager",
+            host,
+            image="alertmanager",
+            component="monitoring",
+            user="65534:65534",
+            command=[
+                f"--config.file={DIRECTORY}/alertmanager.yml",
+                "--storage.path=/alertmanager",
+                # One instance: it has no peers to gossip with.
+                "--cluster.listen-address=",
+                f"--web.external-url={settings.alertmanager_url}",
+            ],
+            health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9093/-/healthy"],
+            data="/alertmanager",
+            config=config,
+            config_directory=DIRECTORY,
+            publish=(9093, settings.ports.alertmanager),
+            opts=opts,
+        )

@@ -1,0 +1,97 @@
+"""Configuration that changes without a gap: checked, then mirrored into a volume, then reloaded.
+
+A container is replaced when its uploads change, and deleted before it is replaced; a new alert rule would stop
+Prometheus and replay its WAL. So the uploads belong to a short-lived container beside the service: a change replaces
+that one only, and the service, which mounts the volume read-only, is asked to read it again.
+"""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_docker as docker
+
+from components.checked import checked
+from components.file import File, uploads
+from components.host import Host
+
+# Runs with the shell and wget of the Prometheus and Alertmanager images (busybox). The files lie where the service
+# reads them, so that the tool resolves relative paths and secret files as the service will.
+_SCRIPT = """
+set -eu
+{check}
+mkdir /tmp/previous
+cp -Rp /live/. /tmp/previous/
+mirror() {{ find /live -mindepth 1 -maxdepth 1 -exec rm -rf {{}} +; cp -Rp "$1"/. /live/; }}
+mirror {directory}
+if ! wget -q -T 5 -O /dev/null {url}/-/healthy; then
+  echo "written; {service} does not run yet and will read it when it starts"
+  exit 0
+fi
+if wget -q -T 60 -O /dev/null --post-data= {url}/-/reload \
+  && wget -q -T 5 -O - {url}/metrics | grep -q '^{metric} 1$'; then
+  echo "written; {service} reloaded it"
+  exit 0
+fi
+mirror /tmp/previous
+wget -q -T 60 -O /dev/null --post-data= {url}/-/reload || true
+echo "{service} refused the configuration when it reloaded it; the previous one is back" >&2
+exit 1
+"""
+
+
+class ConfigWriter(pulumi.ComponentResource):
+    """A service's configuration volume and the container that fills it.
+
+    Takes `directory`: where the files lie, and where the service mounts the volume; `check`: the shell command by which
+    the service's own tool checks them; `url`: the service's address inside the network; `reloaded_metric`: the metric
+    by which it says that the last reload worked.
+
+    Gives `volume` and `written`: depend on `written` and nothing starts before the files are right and in place.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        host: Host,
+        *,
+        image: str,
+        component: str,
+        directory: str,
+        files: Sequence[File],
+        group: int,
+        check: str,
+        url: str,
+        reloaded_metric: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        name = f"{service}-config"
+        super().__init__("monitoring:config:Writer", name, {}, opts)
+        settings = host.settings
+        self.volume = docker.Volume(f"{name}-volume", name=settings.name(name), opts=host.child_options(self))
+        script = _SCRIPT.format(check=check, directory=directory, url=url, service=service, metric=reloaded_metric)
+        writer = docker.Container(
+            f"{name}-writer",
+            name=settings.name(name),
+            image=host.images[image].name,
+            entrypoints=["/bin/sh"],
+            command=["-c", script.strip()],
+            user="0:0",
+            # Root owns what it writes, so it needs no more than to give the secrets to the service's group.
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=["CAP_CHOWN"]),
+            security_opts=["no-new-privileges:true"],
+            labels=host.labels(name, component),
+            uploads=uploads(files, group),
+            mounts=[docker.ContainerMountArgs(type="volume", source=self.volume.name, target="/live")],
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.networks.core.name)],
+            memory=settings.memory["config-writer"],
+            memory_swap=settings.memory["config-writer"],
+            log_driver="json-file",
+            log_opts={"max-size": "1m", "max-file": "1"},
+            must_run=False,
+            attach=True,
+            logs=True,
+            restart="no",
+            opts=host.child_options(self, depends_on=[host.images[image]]),
+        )
+        self.written = checked(writer, f"the configuration of {service}")
+        self.register_outputs({"volume": self.volume.name})

@@ -1,0 +1,48 @@
+"""postgres_exporter: one for each PostgreSQL server."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.file import File
+from components.host import Host
+from components.service import Service
+from config.settings import PostgresServer
+
+_PASSWORD = "/run/config/postgres_password"  # noqa: S105 (a path)
+
+
+class PostgresExporter(Service):
+    """The exporter of one PostgreSQL server, under the DNS name that `server.exporter` gives."""
+
+    def __init__(
+        self,
+        server: PostgresServer,
+        host: Host,
+        *,
+        user: str,
+        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        backend = host.settings.backend
+        assert backend.postgres_password, "config.settings refuses a backend without"
+        super().__init__(
+            server.exporter,
+            host,
+            image="postgres-exporter",
+            component="database",
+            user="65534:65534",
+            env={
+                "DATA_SOURCE_URI": f"{server.host}:{server.port}/{backend.postgres_db}?sslmode=prefer",
+                "DATA_SOURCE_USER": user,
+                "DATA_SOURCE_PASS_FILE": _PASSWORD,
+            },
+            command=["--collector.long_running_transactions", "--collector.stat_statements", "--collector.postmaster"],
+            files=[File(_PASSWORD, backend.postgres_password.get_secret_value(), secret=True)],
+            health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9187/"],
+            # A database outside of the stack is reached over the network that leads out.
+            edge=not host.settings.demo,
+            memory_key="postgres-exporter",
+            depends_on=depends_on,
+            opts=opts,
+        )

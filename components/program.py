@@ -1,0 +1,26 @@
+"""What a Pulumi update runs, for plain `pulumi up` and for `ops` alike."""
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+
+from components.stack import MonitoringStack
+from config.settings import PROJECT, SettingsError, load
+
+
+def program() -> None:
+    """Declare the stack that Pulumi's configuration describes.
+
+    Raises pulumi.RunError, before any resource is declared, when a setting is missing or malformed.
+    """
+    prefix = f"{PROJECT}:"
+    # The raw texts: Config.get() warns for each secret that is read, and knows no list of the keys.
+    values = {
+        key.removeprefix(prefix): value for key, value in runtime_config.CONFIG.get().items() if key.startswith(prefix)
+    }
+    encrypted = {key for key in values if runtime_config.is_config_secret(prefix + key)}
+    try:
+        settings = load(pulumi.get_stack(), values, encrypted=encrypted)
+    except SettingsError as error:
+        raise pulumi.RunError(str(error)) from None
+    for name, value in MonitoringStack(settings).outputs.items():
+        pulumi.export(name, value)

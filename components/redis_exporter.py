@@ -1,0 +1,41 @@
+"""redis_exporter."""
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+
+from components.file import File
+from components.host import Host
+from components.service import Service
+
+_PASSWORDS = "/run/config/redis_passwords.json"  # noqa: S105 (a path)
+
+
+class RedisExporter(Service):
+    """The exporter of Redis; its password file maps the server's address to the password."""
+
+    def __init__(
+        self,
+        host: Host,
+        *,
+        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        redis = host.settings.backend.redis
+        assert redis, "config.settings refuses a backend without"
+        address = f"redis://{redis.host}:{redis.port}"
+        password = redis.password.get_secret_value() if redis.password else ""
+        super().__init__(
+            "redis-exporter",
+            host,
+            image="redis-exporter",
+            component="redis",
+            user="59000:59000",
+            env={"REDIS_ADDR": address, "REDIS_PASSWORD_FILE": _PASSWORDS},
+            files=[File(_PASSWORDS, json.dumps({address: password}), secret=True)],
+            health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9121/health"],
+            edge=not host.settings.demo,
+            depends_on=depends_on,
+            opts=opts,
+        )

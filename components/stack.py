@@ -1,0 +1,82 @@
+"""The whole stack."""
+
+import pulumi
+import pulumi_docker as docker
+
+from components.alertmanager import Alertmanager
+from components.cadvisor import Cadvisor
+from components.demo_backend import DemoBackend
+from components.grafana import Grafana
+from components.grafana_content import GrafanaContent
+from components.host import Host, Networks
+from components.log_agent import Alloy, Promtail
+from components.loki import Loki
+from components.node_exporter import NodeExporter
+from components.postgres_exporter import PostgresExporter
+from components.prometheus import Prometheus
+from components.redis_exporter import RedisExporter
+from config.alertmanager import warnings
+from config.images import image_keys_of, references
+from config.settings import Settings
+
+
+class MonitoringStack(pulumi.ComponentResource):
+    """Networks, volumes and containers of one stack, and what is in its Grafana.
+
+    Gives `outputs`: the addresses that people use, by name.
+    """
+
+    def __init__(self, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("monitoring:index:MonitoringStack", settings.stack, {}, opts)
+        for warning in warnings(settings):
+            pulumi.log.warn(warning, self)
+        host = self._host(settings)
+        child = pulumi.ResourceOptions(parent=self)
+        backend = DemoBackend(host, opts=child) if settings.demo else None
+        Prometheus(host, opts=child)
+        Alertmanager(host, opts=child)
+        loki = Loki(host, opts=child)
+        agent = Promtail if settings.log_agent == "promtail" else Alloy
+        agent(host, opts=pulumi.ResourceOptions(parent=self, depends_on=[loki]))
+        NodeExporter(host, opts=child)
+        Cadvisor(host, opts=child)
+        for server in settings.backend.postgres:
+            # In the demo the exporter has a role of its own; elsewhere it is the one that is configured.
+            PostgresExporter(
+                server,
+                host,
+                user="exporter" if backend else settings.backend.postgres_user,
+                depends_on=[backend.postgres if server.role == "primary" else backend.replica] if backend else [],
+                opts=child,
+            )
+        RedisExporter(host, depends_on=[backend.redis] if backend else [], opts=child)
+        self.outputs = {
+            "prometheus": settings.prometheus.url,
+            "alertmanager": settings.alertmanager_url,
+            "loki": settings.loki_url,
+        }
+        if settings.grafana.mode != "none":
+            grafana = Grafana(host, opts=child) if settings.grafana.mode == "container" else None
+            GrafanaContent(settings, grafana=grafana, opts=child)
+            self.outputs["grafana"] = settings.grafana.url
+        self.register_outputs(self.outputs)
+
+    def _host(self, settings: Settings) -> Host:
+        provider = docker.Provider(
+            "docker", host=settings.docker_host or None, opts=pulumi.ResourceOptions(parent=self)
+        )
+        options = pulumi.ResourceOptions(parent=self, provider=provider)
+        labels = [
+            docker.NetworkLabelArgs(label="monitoring.project", value=settings.project),
+            docker.NetworkLabelArgs(label="monitoring.stack", value=settings.stack),
+        ]
+        networks = Networks(
+            core=docker.Network("core", name=settings.name("core"), internal=True, labels=labels, opts=options),
+            edge=docker.Network("edge", name=settings.name("edge"), labels=labels, opts=options),
+        )
+        # Kept when the stack goes: other stacks on the host may use the same image.
+        images = {
+            key: docker.RemoteImage(f"{key}-image", name=reference, keep_locally=True, opts=options)
+            for key, reference in references(settings, image_keys_of(settings)).items()
+        }
+        return Host(settings, provider, networks, images)

@@ -1,0 +1,145 @@
+"""The configuration keys: one field a key, with its type, default, environment variable and description.
+
+`Pulumi.yaml` declares the same keys for the Pulumi engine; a unit test keeps the two alike.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+_GO_DURATION = re.compile(r"(\d+(ms|s|m|h|d|w|y))+")
+_ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?:(\d{1,5})")
+_EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
+
+
+def _duration(value: str) -> str:
+    if not _GO_DURATION.fullmatch(value):
+        raise ValueError("must be a duration such as 10s, 5m, 12h or 30d")
+    return value
+
+
+def _address(value: str) -> str:
+    match = _ADDRESS.fullmatch(value)
+    if not match or not 1 <= int(match.group(2)) <= 65535:
+        raise ValueError("must be host:port, such as kong:8100")
+    return value
+
+
+def _email(value: str) -> str:
+    if value and not _EMAIL.fullmatch(value):
+        raise ValueError("must be an email address")
+    return value
+
+
+def _url(value: str) -> str:
+    if value and not re.match(r"https?://[^/\s]+", value):
+        raise ValueError("must be an address that starts with http:// or https://")
+    return value
+
+
+def _secret_url(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        _url(value.get_secret_value())
+    return value
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
+Address = Annotated[str, AfterValidator(_address)]
+Email = Annotated[str, AfterValidator(_email)]
+Url = Annotated[str, AfterValidator(_url)]
+SecretUrl = Annotated[SecretStr | None, AfterValidator(_secret_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _key(default: Any, description: str, *, env: str | None = None) -> Any:
+    """A key's default and description, and the environment variable that is read where the key is absent."""
+    return Field(default, description=description, json_schema_extra={"env": env} if env else None)
+
+
+class Keys(BaseModel):
+    """All configuration keys as they are written (`monitoring:<camelCase>`), with nothing derived yet."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    demo: bool = _key(False, "Run a demo backend (PostgreSQL, Redis and a traffic generator) beside the stack.")
+    protect: bool = _key(False, "Protect the data volumes: destroy refuses to remove them.")
+
+    docker_host: str = _key("", "Docker host, such as ssh://user@host; empty: DOCKER_HOST or the local socket.")
+    docker_network: str = _key("", "Existing Docker network that the backend is on, for the stack to join.")
+    bind_address: str = _key("127.0.0.1", "Address on the Docker host that the user interfaces are published on.")
+    prometheus_port: Port | None = _key(None, "Published port of Prometheus; default 9090, or one of its own in pr-<n>.")
+    alertmanager_port: Port | None = _key(None, "Published port of Alertmanager; default 9093.")
+    grafana_port: Port | None = _key(None, "Published port of Grafana; default 3000.")
+    loki_port: Port | None = _key(None, "Published port of Loki; default 3100.")
+
+    image_mirror: str = _key("", "Registry prefix tried before each image's own registry, such as mirror.example/hub.")
+    image_bundle: str = _key("", "Path of an offline bundle (`ops bundle save`) that images may come from.")
+    image_source: Literal["auto", "registry", "bundle", "lab"] = _key("auto", "Where images may come from.")
+    image_pull_timeout: Annotated[int, Field(ge=1)] = _key(300, "Seconds after which pulling from registries gives up.")
+    image_overrides: dict[str, str] = _key({}, "Image references by key of config/images.yaml, in place of its own.")
+
+    scrape_interval: Duration = _key("10s", "How often Prometheus scrapes its targets.")
+    evaluation_interval: Duration = _key("10s", "How often Prometheus evaluates its rules.")
+    prometheus_retention: Duration = _key("30d", "How long Prometheus keeps samples.")
+    loki_retention: Duration = _key("30d", "How long Loki keeps log lines; whole days.")
+    thresholds: dict[str, float] = _key({}, "Alert thresholds by key of config/prometheus/thresholds.yaml.")
+    drill: bool = _key(False, "Shorten the waits of alerts, for drills.")
+    memory: dict[str, int] = _key({}, "Memory limits in MB by service, in place of the defaults.")
+    container_filter: str = _key("", "Regex of the container names to watch; default: this stack's, in prod all.")
+    log_agent: Literal["promtail", "alloy"] = _key("promtail", "Which agent ships the logs.")
+    runbook_base_url: Url = _key(
+        "https://github.com/example/defi-monitoring/blob/main/docs/runbooks", "Address that runbook pages live under."
+    )
+
+    grafana_mode: Literal["container", "external", "none"] = _key(
+        "container", "Run Grafana as a container, use an existing one (grafanaUrl, grafanaToken), or none."
+    )
+    grafana_url: Url = _key("", "Address of Grafana for people and for the provider; default: the published port.")
+    grafana_token: SecretStr | None = _key(None, "Service account token of an external Grafana.")
+    grafana_admin_user: str = _key("admin", "Grafana's administrator.", env="GRAFANA_ADMIN_USER")
+    grafana_admin_password: SecretStr | None = _key(
+        None, "Password of Grafana's administrator.", env="GRAFANA_ADMIN_PASSWORD"
+    )
+
+    postgres_host: str = _key("", "Host of the PostgreSQL primary.", env="POSTGRES_HOST")
+    postgres_port: Port = _key(5432, "Port of the PostgreSQL primary.", env="POSTGRES_PORT")
+    postgres_db: str = _key("postgres", "Database that the exporter connects to.", env="POSTGRES_DB")
+    postgres_user: str = _key("postgres", "PostgreSQL user with the role pg_monitor.", env="POSTGRES_USER")
+    postgres_password: SecretStr | None = _key(None, "Password of that user.", env="POSTGRES_PASSWORD")
+    postgres_replicas: tuple[Address, ...] = _key((), "Addresses (host:port) of PostgreSQL replicas.")
+    redis_host: str = _key("", "Host of Redis.", env="REDIS_HOST")
+    redis_port: Port = _key(6379, "Port of Redis.", env="REDIS_PORT")
+    redis_password: SecretStr | None = _key(None, "Password of Redis.", env="REDIS_PASSWORD")
+    kong_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of Kong's Status API.")
+    realtime_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of Supabase Realtime.")
+    realtime_metrics_secret: SecretStr | None = _key(None, "METRICS_JWT_SECRET of Supabase Realtime.")
+    websocket_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of the WebSocket server's metrics.")
+    application_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of the application's metrics.")
+
+    smtp_host: str = _key("", "SMTP server for email notifications.", env="SMTP_HOST")
+    smtp_port: Port = _key(587, "Port of the SMTP server.", env="SMTP_PORT")
+    smtp_from: Email = _key("", "Sender of email notifications.", env="SMTP_FROM")
+    smtp_username: str = _key("", "User at the SMTP server.", env="SMTP_USERNAME")
+    smtp_password: SecretStr | None = _key(None, "Password at the SMTP server.", env="SMTP_PASSWORD")
+    slack_webhook_url: SecretUrl = _key(None, "Slack's incoming webhook.", env="SLACK_WEBHOOK_URL")
+    pagerduty_service_key: SecretStr | None = _key(None, "PagerDuty's integration key.", env="PAGERDUTY_SERVICE_KEY")
+    alert_email_critical: Email = _key("", "Address for P1 notifications.", env="ALERT_EMAIL_CRITICAL")
+    alert_email_high: Email = _key("", "Address for P2 notifications.", env="ALERT_EMAIL_HIGH")
+    heartbeat_url: SecretUrl = _key(None, "Webhook that the Watchdog calls while alerting works.")
+
+
+def environment_variables() -> dict[str, str]:
+    """Key (camelCase) -> name of the environment variable that is read where the key is absent."""
+    pairs = {}
+    for name, field in Keys.model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and isinstance(extra.get("env"), str):
+            pairs[to_camel(name)] = str(extra["env"])
+    return pairs
+
+
+def secret_keys() -> set[str]:
+    """Keys (camelCase) whose values are secrets."""
+    return {to_camel(name) for name, field in Keys.model_fields.items() if "SecretStr" in str(field.annotation)}

@@ -1,0 +1,34 @@
+"""Lines for the person at the terminal."""
+
+import time
+
+from rich.console import Console
+
+console = Console(highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+_started = time.monotonic()
+
+
+def say(message: str) -> None:
+    """A line of progress, with the seconds since the command began."""
+    console.print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {_plain(message)}")
+
+
+def success(message: str) -> None:
+    """What was reached."""
+    console.print(f"[bold green]{_plain(message)}[/bold green]")
+
+
+def warn(message: str) -> None:
+    """What is missing but stops nothing."""
+    console.print(f"[yellow]{_plain(message)}[/yellow]")
+
+
+def fail(message: str) -> None:
+    """Why a command stopped, on standard error."""
+    _errors.print(f"[bold red]{_plain(message)}[/bold red]")
+
+
+def _plain(message: str) -> str:
+    """`message` with its own square brackets kept."""
+    return message.replace("[", "\\[")
