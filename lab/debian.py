@@ -1,0 +1,99 @@
+"""Debian's packages: onto this machine, and into a root file system for images."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.process import Report, locked, run
+
+SUITE = "bookworm"
+"""The release whose packages the images have; the machine's own sources must serve it."""
+
+SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
+"""Where a Debian machine names its own archive; whatever else it uses is of no concern to an image."""
+
+APT_REMEDY = "Check that Debian's packages can be reached (`apt-get update`), then run it again."
+
+# The connection set-up of this machine, which a root file system in the making must share to reach the same mirror.
+_CONNECTION = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::Max-FutureTime")
+
+
+def is_ours() -> bool:
+    """Tell whether this is a Debian machine whose packages we may install."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install(packages: Sequence[str], report: Report) -> None:
+    """Install packages on this machine where they are missing; LabError in apt's own words when that fails."""
+    missing = [name for name in packages if not _installed(name)]
+    if not missing:
+        return
+    if not is_ours():
+        raise LabError(f"The lab needs {' and '.join(missing)}: install them as root, on a Debian machine.")
+    with locked(Path("/var/lock/lab-apt.lock"), f"installing {', '.join(missing)}", report):
+        report(f"installing {', '.join(missing)} from Debian's packages …")
+        doing = f"installing {', '.join(missing)}"
+        patience = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
+        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        try:
+            run(["apt-get", *patience, "-q", "update"], "reading Debian's package lists", APT_REMEDY, report, env=quiet)
+        except LabError as error:
+            # One broken third-party source fails the whole update, yet Debian's own lists may be fine.
+            report(f"warning: {str(error).splitlines()[0]} going on with the lists that are there")
+        command = ["apt-get", *patience, "-q", "install", "-y", "--no-install-recommends", *missing]
+        run(command, doing, APT_REMEDY, report, env=quiet)
+
+
+def bootstrap(packages: Sequence[str], excluded: Sequence[str], hook: str, target: Path, report: Report) -> None:
+    """Write a root file system with `packages` as a tar file at `target`.
+
+    `excluded` are paths (with wild cards) that dpkg leaves out; `hook` is a shell script that runs before the packages
+    are set up, with the root file system's path as $1. It has what Debian calls essential, and no apt.
+    """
+    install(["mmdebstrap"], report)
+    sources = [str(file) for file in SOURCES if file.exists() and file.read_text().strip()]
+    if not sources:
+        raise LabError(f"None of {', '.join(map(str, SOURCES))} names Debian's archive on this machine.")
+    with tempfile.TemporaryDirectory(prefix="lab-bootstrap-") as scratch:
+        options = Path(scratch) / "apt.conf"
+        options.write_text(_connection_options() + 'Acquire::Languages "none";\n')
+        prepare = Path(scratch) / "prepare.sh"
+        prepare.write_text(f"#!/bin/sh\nset -e\n{hook}\n")
+        prepare.chmod(0o755)
+        command = [
+            "mmdebstrap",
+            "--mode=root",
+            "--variant=essential",
+            f"--include={','.join(packages)}",
+            f"--aptopt={options}",
+            "--dpkgopt=force-unsafe-io",
+            *(f"--dpkgopt=path-exclude={path}" for path in excluded),
+            f"--essential-hook={prepare}",
+            # The mirror and its set-up are this machine's affair, not the image's.
+            '--customize-hook=rm -rf "$1"/etc/apt/sources.list* "$1"/etc/apt/apt.conf.d/99mmdebstrap',
+            SUITE,
+            str(target),
+            *sources,
+        ]
+        run(command, "making a Debian root file system", APT_REMEDY, report, env={"TMPDIR": scratch})
+
+
+def _connection_options() -> str:
+    """Give this machine's apt options for proxies, certificates and dates, as lines of an apt.conf file."""
+    dump = subprocess.run(
+        ["apt-config", "dump", "--format", '%F "%v";%n'], capture_output=True, text=True, check=True
+    ).stdout
+    lines = [line for line in dump.splitlines() if line.startswith(_CONNECTION) and not line.endswith('"";')]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _installed(package: str) -> bool:
+    state = subprocess.run(
+        shlex.split("dpkg-query -W -f ${Status}") + [package], capture_output=True, text=True, check=False
+    )
+    return state.stdout == "install ok installed"

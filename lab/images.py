@@ -1,0 +1,279 @@
+"""Every image of the stack: the lab's base image, the program, and the official image's paths, user and entry point."""
+
+import hashlib
+import io
+import json
+import tarfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import docker
+import docker.errors
+
+from lab import base, toolchain
+from lab.errors import LabError
+from lab.process import Report
+
+ROOT = Path(__file__).resolve().parent
+NOBODY = 65534
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+LABEL = "lab.image"
+"""The label of every image that the lab builds; its value is the image's key."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one image has beyond the base image."""
+
+    instructions: str
+    """The rest of its Dockerfile, as the official image has it."""
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """Executables of lab.toolchain, by their paths in the image."""
+    scripts: Mapping[str, Path] = field(default_factory=dict)
+    """Executable files of this project, by their paths in the image."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Symbolic links, by their paths in the image."""
+    directories: Mapping[str, int] = field(default_factory=dict)
+    """Directories to create, with their owner (user and group alike)."""
+    version: str = ""
+    """The program's version where it is one of Debian's packages; else that of the tools."""
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "prometheus": Recipe(
+        tools={"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"},
+        directories={"/etc/prometheus": NOBODY, "/prometheus": NOBODY},
+        instructions="""
+            USER nobody
+            EXPOSE 9090
+            VOLUME ["/prometheus"]
+            WORKDIR /prometheus
+            ENTRYPOINT ["/bin/prometheus"]
+            CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
+        """,
+    ),
+    "alertmanager": Recipe(
+        tools={"/bin/alertmanager": "alertmanager", "/bin/amtool": "amtool"},
+        directories={"/etc/alertmanager": NOBODY, "/alertmanager": NOBODY},
+        instructions="""
+            USER nobody
+            EXPOSE 9093
+            VOLUME ["/alertmanager"]
+            WORKDIR /alertmanager
+            ENTRYPOINT ["/bin/alertmanager"]
+            CMD ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"]
+        """,
+    ),
+    "loki": Recipe(
+        tools={"/usr/bin/loki": "loki"},
+        directories={"/etc/loki": 10001, "/loki": 10001, "/loki/rules": 10001, "/loki/rules-temporary": 10001},
+        instructions="""
+            USER 10001
+            EXPOSE 3100
+            ENTRYPOINT ["/usr/bin/loki"]
+            CMD ["-config.file=/etc/loki/local-config.yaml"]
+        """,
+    ),
+    "promtail": Recipe(
+        tools={"/usr/bin/promtail": "promtail"},
+        directories={"/etc/promtail": 0},
+        instructions="""
+            ENTRYPOINT ["/usr/bin/promtail"]
+            CMD ["-config.file=/etc/promtail/config.yml"]
+        """,
+    ),
+    "node-exporter": Recipe(
+        tools={"/bin/node_exporter": "node_exporter"},
+        instructions="""
+            USER nobody
+            EXPOSE 9100
+            ENTRYPOINT ["/bin/node_exporter"]
+        """,
+    ),
+    "cadvisor": Recipe(
+        tools={"/usr/bin/cadvisor": "cadvisor"},
+        instructions="""
+            EXPOSE 8080
+            HEALTHCHECK --interval=30s --timeout=3s CMD wget --quiet --tries=1 --spider http://localhost:8080/healthz
+            ENTRYPOINT ["/usr/bin/cadvisor", "-logtostderr"]
+        """,
+    ),
+    "postgres-exporter": Recipe(
+        tools={"/bin/postgres_exporter": "postgres_exporter"},
+        instructions="""
+            USER nobody
+            EXPOSE 9187
+            ENTRYPOINT ["/bin/postgres_exporter"]
+        """,
+    ),
+    "redis-exporter": Recipe(
+        version="v1.45.0",
+        links={"/redis_exporter": "/usr/bin/prometheus-redis-exporter"},
+        instructions="""
+            USER 59000:59000
+            EXPOSE 9121
+            ENTRYPOINT ["/redis_exporter"]
+        """,
+    ),
+    "postgres": Recipe(
+        version="15",
+        scripts={"/usr/local/bin/docker-entrypoint.sh": ROOT / "entrypoints" / "postgres.sh"},
+        directories={
+            "/docker-entrypoint-initdb.d": 0,
+            "/var/lib/postgresql": 999,
+            "/var/lib/postgresql/data": 999,
+            "/var/run/postgresql": 999,
+        },
+        instructions=f"""
+            ENV PATH={PATH}:/usr/lib/postgresql/15/bin LANG=C.UTF-8 PG_MAJOR=15 PGDATA=/var/lib/postgresql/data
+            EXPOSE 5432
+            VOLUME ["/var/lib/postgresql/data"]
+            STOPSIGNAL SIGINT
+            ENTRYPOINT ["docker-entrypoint.sh"]
+            CMD ["postgres"]
+        """,
+    ),
+    "redis": Recipe(
+        version="7.0.15",
+        scripts={"/usr/local/bin/docker-entrypoint.sh": ROOT / "entrypoints" / "redis.sh"},
+        directories={"/data": 999},
+        instructions="""
+            EXPOSE 6379
+            VOLUME ["/data"]
+            WORKDIR /data
+            ENTRYPOINT ["docker-entrypoint.sh"]
+            CMD ["redis-server"]
+        """,
+    ),
+    "demo": Recipe(
+        directories={"/app": 0},
+        instructions="""
+            ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+            WORKDIR /app
+            USER 10002:10002
+            CMD ["python3", "-m", "demo"]
+        """,
+    ),
+}
+"""How each image is built, by the keys of config/images.yaml."""
+
+KEYS = tuple(RECIPES)
+"""Every image that can be built."""
+
+
+def recipe(key: str) -> Recipe:
+    """Give the recipe of an image; LabError names the known ones for an unknown key."""
+    if key not in RECIPES:
+        raise LabError(f"The lab cannot build an image for {key!r}; it can for {', '.join(KEYS)}.")
+    return RECIPES[key]
+
+
+def version(key: str) -> str:
+    """Give the version of the program in an image, as its project writes it."""
+    wanted = recipe(key)
+    if wanted.tools:
+        return toolchain.version(toolchain.module_of(next(iter(wanted.tools.values()))))
+    if wanted.version:
+        return wanted.version
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())
+    return str(project["project"]["version"])
+
+
+def reference(key: str) -> str:
+    """Give the reference of an image, `lab/<key>:<version>-<hash>`; it changes with all that goes into the image."""
+    wanted = recipe(key)
+    parts = [
+        _dockerfile(key),
+        {path: toolchain.key(toolchain.module_of(tool)) for path, tool in wanted.tools.items()},
+        {path: _digest(file) for path, file in _files(key).items()},
+        [dict(wanted.links), dict(wanted.directories)],
+    ]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    return f"lab/{key}:{version(key)}-{digest}"
+
+
+def present(key: str, engine: docker.DockerClient) -> bool:
+    """Tell whether the engine has the image as it would be built now."""
+    try:
+        engine.images.get(reference(key))
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def build(key: str, engine: docker.DockerClient, cache: Path, report: Report) -> str:
+    """Make sure that the engine has the image for `key`, and give its reference.
+
+    Builds under `cache` what it is made of where that is missing. Raises LabError when something cannot be built.
+    """
+    wanted = reference(key)
+    if present(key, engine):
+        return wanted
+    binaries = {path: toolchain.build(tool, cache, report) for path, tool in recipe(key).tools.items()}
+    base.build(engine, cache, report)
+    report(f"building the image {wanted} …")
+    context = _context(key, binaries)
+    try:
+        engine.images.build(fileobj=context, custom_context=True, tag=wanted, rm=True, forcerm=True, pull=False)
+    except (docker.errors.BuildError, docker.errors.APIError) as error:
+        raise LabError(
+            f"building the image {wanted} failed: {error}\nCheck the Docker engine (`docker info`) and the room on its disk."
+        ) from error
+    return wanted
+
+
+def _dockerfile(key: str) -> str:
+    lines = [line.strip() for line in recipe(key).instructions.strip().splitlines()]
+    return "\n".join([f"FROM {base.reference()}", f"LABEL {LABEL}={key}", "ADD files.tar /", *lines, ""])
+
+
+def _files(key: str) -> dict[str, Path]:
+    """Give the files of this project that go into an image, by their paths there."""
+    files = dict(recipe(key).scripts)
+    if key == "demo":
+        source = ROOT.parent / "demo"
+        files |= {f"/app/demo/{file.name}": file for file in sorted(source.glob("*.py"))}
+    return files
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _context(key: str, binaries: Mapping[str, Path]) -> io.BytesIO:
+    """Give a build context: the Dockerfile, and a tar file that carries owners and modes, which COPY would not."""
+    files = io.BytesIO()
+    with tarfile.open(fileobj=files, mode="w") as tar:
+        for path, owner in recipe(key).directories.items():
+            _add(tar, path, kind=tarfile.DIRTYPE, owner=owner)
+        for path, target in recipe(key).links.items():
+            _add(tar, path, kind=tarfile.SYMTYPE, target=target)
+        for path, file in (_files(key) | dict(binaries)).items():
+            _add(tar, path, content=file.read_bytes())
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        _add(tar, "Dockerfile", content=_dockerfile(key).encode())
+        _add(tar, "files.tar", content=files.getvalue())
+    context.seek(0)
+    return context
+
+
+def _add(
+    tar: tarfile.TarFile,
+    path: str,
+    *,
+    kind: bytes = tarfile.REGTYPE,
+    content: bytes = b"",
+    target: str = "",
+    owner: int = 0,
+) -> None:
+    """Add one entry, with nothing in it that differs from machine to machine."""
+    entry = tarfile.TarInfo(path.removeprefix("/"))
+    entry.type = kind
+    entry.linkname = target
+    entry.mode = 0o755
+    entry.uid = entry.gid = owner
+    entry.size = len(content)
+    tar.addfile(entry, io.BytesIO(content))
