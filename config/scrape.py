@@ -24,7 +24,6 @@ EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
         "--collector.stat_statements",
         "--collector.long_running_transactions",
         "--collector.database_wraparound",
-        "--collector.stat_wal_receiver",
         "--collector.postmaster",
     ),
     # Containers' own veth pairs and bridges come and go with every deployment and only repeat what cAdvisor tells.
