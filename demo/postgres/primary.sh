@@ -1,0 +1,68 @@
+#!/bin/sh
+# Starts the demo's PostgreSQL primary; on the first start makes its data.
+#
+# Works with the official postgres:15 image and with Debian's postgresql-15 alike, as the user postgres (uid 999
+# there), without their entry points.
+#
+#   PGDATA              where the data goes: a directory that need not exist, inside the volume (not its root)
+#   POSTGRES_USER       the application's role, owner of the database (default: defillama)
+#   POSTGRES_DB         the database (default: defillama)
+#   secrets/ beside this script: postgres_password, replicator_password, exporter_password
+#
+# Writes to $PGDATA's parent and to /tmp. Stop it with SIGINT (a fast shutdown): SIGTERM waits for the clients.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+export SECRETS="$here/secrets"
+: "${PGDATA:?PGDATA: set it to a directory inside the data volume}"
+export POSTGRES_USER="${POSTGRES_USER:-defillama}" POSTGRES_DB="${POSTGRES_DB:-defillama}"
+PATH=$PATH:/usr/lib/postgresql/15/bin
+export LC_ALL=C.UTF-8
+
+fail() {
+    echo "primary: $1" >&2
+    exit 1
+}
+
+for name in postgres_password replicator_password exporter_password; do
+    [ -s "$SECRETS/$name" ] || fail "$SECRETS/$name: missing or empty"
+done
+mkdir -p "$(dirname "$PGDATA")" 2>/dev/null || fail "PGDATA: cannot create $(dirname "$PGDATA")"
+
+# The roles, the database and what the replica needs. psql reads the passwords from their files itself, so that
+# they show up in no argument list, and quotes them.
+set_up() {
+    psql --no-psqlrc --quiet --host="$socket" --username=postgres --dbname=postgres --set=ON_ERROR_STOP=1 \
+        --set=user="$POSTGRES_USER" --set=database="$POSTGRES_DB" <<'SQL'
+\set password `cat "$SECRETS"/postgres_password`
+\set replicator_password `cat "$SECRETS"/replicator_password`
+\set exporter_password `cat "$SECRETS"/exporter_password`
+CREATE ROLE :"user" LOGIN PASSWORD :'password' CONNECTION LIMIT 46;
+CREATE ROLE exporter LOGIN PASSWORD :'exporter_password' IN ROLE pg_monitor;
+CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replicator_password';
+SELECT pg_create_physical_replication_slot('replica') \g /dev/null
+CREATE DATABASE :"database" OWNER :"user";
+\connect :"database"
+CREATE EXTENSION pg_stat_statements;
+-- So that a drill can make the replica lag.
+GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), pg_wal_replay_resume() TO :"user";
+SQL
+}
+
+# The data is made beside its place and moved there when it is complete: a first start that is cut short leaves
+# nothing that looks like a database.
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    echo "primary: making the database in $PGDATA" >&2
+    rm -rf "$PGDATA.new"
+    initdb --pgdata="$PGDATA.new" --username=postgres --encoding=UTF8 --locale=C.UTF-8 --auth=peer >/dev/null
+    socket=$(mktemp -d)
+    pg_ctl --pgdata="$PGDATA.new" --wait --silent --log="$socket/log" --options="-c config_file=$here/postgresql.conf \
+        -c hba_file=$here/pg_hba.conf -c listen_addresses='' -c unix_socket_directories=$socket" start ||
+        { cat "$socket/log" >&2; fail "the new database does not start"; }
+    set_up || { pg_ctl --pgdata="$PGDATA.new" --mode=immediate stop; fail "set-up failed"; }
+    pg_ctl --pgdata="$PGDATA.new" --wait --silent --mode=fast stop
+    rm -rf "$socket"
+    mv "$PGDATA.new" "$PGDATA"
+fi
+
+exec postgres -D "$PGDATA" -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf" "$@"

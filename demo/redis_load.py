@@ -1,0 +1,160 @@
+"""Real load on Redis: the application's cache, idle clients, and ballast that fills its memory."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from itertools import islice
+
+import redis
+
+from demo.application import Application
+from demo.journal import Journal, new_request_id
+from demo.knobs import Knobs
+from demo.reconnect import keep_working
+from demo.settings import Settings
+from demo.traffic import draw_count, wave
+
+CACHE_PREFIX = "demo:cache:"
+BALLAST_PREFIX = "demo:ballast:"
+CACHED_KEYS = 200
+CACHED_SECONDS = 600
+BALLAST_BYTES = 16_384
+FAILURES = (redis.RedisError, OSError)
+
+_STEP_SECONDS = 0.25
+# Ballast keys written or removed in one step: 8 MB a second, without keeping the application waiting.
+_BALLAST_AT_ONCE = 128
+_OPEN_AT_ONCE = 25
+
+
+class RedisLoad:
+    """The load. `start` begins it; it ends when `stop` is set."""
+
+    def __init__(self, settings: Settings, knobs: Knobs, application: Application, journal: Journal) -> None:
+        self._settings = settings
+        self._knobs = knobs
+        self._application = application
+        self._journal = journal
+        self._stop = threading.Event()
+
+    def start(self, stop: threading.Event) -> None:
+        """Start the threads: one for the cache, one for clients and ballast."""
+        self._stop = stop
+        if self._settings.redis is not None:
+            for work in (self._use_cache, self._press):
+                arguments = ("redis", work, FAILURES, stop, self._journal)
+                threading.Thread(target=keep_working, args=arguments, daemon=True).start()
+
+    def _connect(self, name: str) -> "redis.Redis":
+        assert self._settings.redis is not None
+        client = redis.Redis(
+            host=self._settings.redis.host,
+            port=self._settings.redis.port,
+            password=self._settings.redis_password,
+            client_name=f"demo-{name}",
+            single_connection_client=True,
+            socket_timeout=5,
+            socket_connect_timeout=3,
+        )
+        client.ping()
+        return client
+
+    # The cache
+
+    def _use_cache(self) -> None:
+        client = self._connect("cache")
+        self._warm_up(client)
+        self._journal.info("redis_connected", "the cache is in use", backend="redis")
+        last = time.monotonic()
+        while not self._stop.wait(_STEP_SECONDS):
+            now = time.monotonic()
+            rate = self._knobs.number("redis_command_rate") * wave(time.time())
+            self._look_up(client, draw_count(rate, min(now - last, 1.0)))
+            last = now
+
+    def _warm_up(self, client: "redis.Redis") -> None:
+        """Fill the cache, so that it has the hit ratio it should have from the start."""
+        with client.pipeline(transaction=False) as pipeline:
+            for number in range(CACHED_KEYS):
+                pipeline.set(_cache_key(number), _price(), ex=CACHED_SECONDS)
+            pipeline.execute()
+
+    def _look_up(self, client: "redis.Redis", commands: int) -> None:
+        """Send `commands` commands: nine look-ups to one update. What is missing is put there afterwards."""
+        hit_ratio = self._knobs.number("cache_hit_ratio")
+        with client.pipeline(transaction=False) as pipeline:
+            asked = []
+            for _ in range(commands):
+                key = _cache_key(random.randrange(CACHED_KEYS))
+                if random.random() < 0.1:
+                    pipeline.set(key, _price(), ex=CACHED_SECONDS)
+                    continue
+                if random.random() >= hit_ratio:
+                    # Nobody ever sets a key with such a name.
+                    key = f"{CACHE_PREFIX}none:{new_request_id()}"
+                pipeline.get(key)
+                asked.append(key)
+            found = [reply for reply in pipeline.execute() if reply is None or isinstance(reply, bytes)]
+            for key, reply in zip(asked, found, strict=True):
+                self._application.count_cache_lookup(reply is not None)
+                if reply is None and ":none:" not in key:
+                    pipeline.set(key, _price(), ex=CACHED_SECONDS)
+            pipeline.execute()
+
+    # Idle clients and ballast
+
+    def _press(self) -> None:
+        client = self._connect("load")
+        clients: list[redis.Redis] = []
+        # Left behind by a demo that was killed.
+        _remove(client, client.scan_iter(match=f"{BALLAST_PREFIX}*", count=1000))
+        filled = 0
+        next_key = 0
+        while not self._stop.wait(_STEP_SECONDS):
+            self._match_clients(clients, int(self._knobs.number("redis_connections")))
+            client.ping()
+            wanted = int(self._knobs.number("redis_fill_bytes")) // BALLAST_BYTES
+            if wanted < filled:
+                _remove(client, iter([_ballast_key(number) for number in range(wanted, filled)]))
+                filled = wanted
+            if wanted == 0:
+                continue
+            # Around and around: what Redis has evicted meanwhile comes back, so it has to evict again.
+            next_key = next_key % wanted
+            last_key = min(next_key + _BALLAST_AT_ONCE, wanted)
+            _fill(client, range(next_key, last_key))
+            filled = max(filled, last_key)
+            next_key = last_key
+
+    def _match_clients(self, clients: list["redis.Redis"], wanted: int) -> None:
+        while len(clients) > wanted:
+            clients.pop().close()
+        for _ in range(min(wanted - len(clients), _OPEN_AT_ONCE)):
+            clients.append(self._connect("idle"))
+
+
+def _price() -> str:
+    return f"{random.lognormvariate(4, 1):.4f}"
+
+
+def _cache_key(number: int) -> str:
+    return f"{CACHE_PREFIX}{number}"
+
+
+def _ballast_key(number: int) -> str:
+    return f"{BALLAST_PREFIX}{number}"
+
+
+def _fill(client: "redis.Redis", numbers: range) -> None:
+    """Make these ballast keys exist. SETRANGE makes Redis allocate the bytes without sending them."""
+    with client.pipeline(transaction=False) as pipeline:
+        for number in numbers:
+            pipeline.setrange(_ballast_key(number), BALLAST_BYTES - 1, "x")
+        pipeline.execute()
+
+
+def _remove(client: "redis.Redis", keys: Iterator[str | bytes]) -> None:
+    """Remove `keys`, a good many at a time."""
+    while batch := list(islice(keys, 1000)):
+        client.unlink(*batch)
