@@ -26,7 +26,6 @@ class Alertmanager(Service):
             component="monitoring",
             directory=DIRECTORY,
             files=files,
-            group=65534,
             check=f"amtool check-config {DIRECTORY}/alertmanager.yml",
             url="http://alertmanager:9093",
             reloaded_metric="alertmanager_config_last_reload_successful",

@@ -4,6 +4,7 @@ import pulumi
 
 from components.host import Host
 from components.service import Service
+from config.scrape import EXPORTER_ARGUMENTS
 
 
 class Cadvisor(Service):
@@ -16,11 +17,7 @@ class Cadvisor(Service):
             image="cadvisor",
             component="docker",
             user="0:0",
-            command=[
-                "--docker_only=true",
-                "--store_container_labels=false",
-                "--housekeeping_interval=10s",
-            ],
+            command=EXPORTER_ARGUMENTS["cadvisor"],
             health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/healthz"],
             binds={
                 "/": "/rootfs",

@@ -20,8 +20,12 @@ _SCRIPT = """
 set -eu
 {check}
 mkdir /tmp/previous
-cp -Rp /live/. /tmp/previous/
-mirror() {{ find /live -mindepth 1 -maxdepth 1 -exec rm -rf {{}} +; cp -Rp "$1"/. /live/; }}
+cp -R /live/. /tmp/previous/
+mirror() {{
+  find /live -mindepth 1 -maxdepth 1 -exec rm -rf {{}} +
+  cp -R "$1"/. /live/
+  find /live -type d -exec chmod 755 {{}} +
+}}
 mirror {directory}
 if ! wget -q -T 5 -O /dev/null {url}/-/healthy; then
   echo "written; {service} does not run yet and will read it when it starts"
@@ -58,7 +62,6 @@ class ConfigWriter(pulumi.ComponentResource):
         component: str,
         directory: str,
         files: Sequence[File],
-        group: int,
         check: str,
         url: str,
         reloaded_metric: str,
@@ -76,13 +79,15 @@ class ConfigWriter(pulumi.ComponentResource):
             entrypoints=["/bin/sh"],
             command=["-c", script.strip()],
             user="0:0",
-            # Root owns what it writes, so it needs no more than to give the secrets to the service's group.
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=["CAP_CHOWN"]),
+            # Root owns what it writes, so it needs no capability.
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
             security_opts=["no-new-privileges:true"],
             labels=host.labels(name, component),
-            uploads=uploads(files, group),
+            uploads=uploads(files),
             mounts=[docker.ContainerMountArgs(type="volume", source=self.volume.name, target="/live")],
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.networks.core.name)],
+            # Before the first start nobody has the name of the service: that answer need not be waited for.
+            dns_opts=["timeout:1", "attempts:1"],
             memory=settings.memory["config-writer"],
             memory_swap=settings.memory["config-writer"],
             log_driver="json-file",

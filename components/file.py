@@ -9,15 +9,20 @@ import pulumi_docker as docker
 
 @dataclass(frozen=True)
 class File:
-    """`content` at the absolute `path`; a secret is encrypted in the state and readable by root and `group` only."""
+    """`content` at the absolute `path`; a secret is encrypted in the state and readable by user and group root only."""
 
     path: str
     content: str
     secret: bool = False
 
 
-def uploads(files: Sequence[File], group: int) -> list[docker.ContainerUploadArgs]:
-    """The uploads that put `files` into a container; `group` is the numeric group id that may read the secret ones.
+# Every service is in this group beside its own, and so reads its secret files. (Files that are uploaded with an owner
+# or group of their own are refused by Docker Engine 20.10 for a container whose user is `uid:gid`.)
+SECRETS_GROUP = "0"
+
+
+def uploads(files: Sequence[File]) -> list[docker.ContainerUploadArgs]:
+    """The uploads that put `files` into a container.
 
     Files, and never the environment, carry secrets: `docker inspect` shows every variable to whoever may ask the engine.
     """
@@ -26,8 +31,6 @@ def uploads(files: Sequence[File], group: int) -> list[docker.ContainerUploadArg
             file=file.path,
             content=pulumi.Output.secret(file.content) if file.secret else file.content,
             permissions="0440" if file.secret else "0644",
-            owner="0",
-            group=str(group),
         )
         for file in sorted(files, key=lambda file: file.path)
     ]

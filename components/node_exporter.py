@@ -4,11 +4,12 @@ import pulumi
 
 from components.host import Host
 from components.service import Service
+from config.scrape import EXPORTER_ARGUMENTS
 
-# The files and directories of the host's /proc that the collectors read, one by one, with the network statistics of
+# The files and directories of the host's /proc that the collectors read and every kernel has, one by one, with the network statistics of
 # the host's first process. Mounting /proc whole would show this container's own network: /proc/net leads to the
 # reader's namespace. Joining the host's network instead would publish the exporter there, and only once a host.
-_PROC = ("1", "cpuinfo", "diskstats", "loadavg", "meminfo", "pressure", "schedstat", "stat", "sys", "vmstat")
+_PROC = ("1", "cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "sys", "vmstat")
 
 
 class NodeExporter(Service):
@@ -25,6 +26,7 @@ class NodeExporter(Service):
                 "--path.rootfs=/host/root",
                 "--path.procfs=/host/proc",
                 "--path.sysfs=/host/sys",
+                *EXPORTER_ARGUMENTS["node-exporter"],
                 # Netlink would answer for this container's network namespace.
                 "--no-collector.netdev.netlink",
             ],

@@ -7,6 +7,7 @@ import pulumi
 from components.file import File
 from components.host import Host
 from components.service import Service
+from config.scrape import EXPORTER_ARGUMENTS
 from config.settings import PostgresServer
 
 _PASSWORD = "/run/config/postgres_password"  # noqa: S105 (a path)
@@ -37,7 +38,7 @@ class PostgresExporter(Service):
                 "DATA_SOURCE_USER": user,
                 "DATA_SOURCE_PASS_FILE": _PASSWORD,
             },
-            command=["--collector.long_running_transactions", "--collector.stat_statements", "--collector.postmaster"],
+            command=EXPORTER_ARGUMENTS["postgres-exporter"],
             files=[File(_PASSWORD, backend.postgres_password.get_secret_value(), secret=True)],
             health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9187/"],
             # A database outside of the stack is reached over the network that leads out.

@@ -4,7 +4,13 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 
 from components.stack import MonitoringStack
-from config.settings import PROJECT, SettingsError, load
+from config.settings import PROJECT, Settings, SettingsError, load
+
+
+def declare(settings: Settings) -> None:
+    """Declare the stack that `settings` describe, and export its addresses."""
+    for name, value in MonitoringStack(settings).outputs.items():
+        pulumi.export(name, value)
 
 
 def program() -> None:
@@ -22,5 +28,4 @@ def program() -> None:
         settings = load(pulumi.get_stack(), values, encrypted=encrypted)
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
-    for name, value in MonitoringStack(settings).outputs.items():
-        pulumi.export(name, value)
+    declare(settings)

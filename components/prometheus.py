@@ -25,7 +25,6 @@ class Prometheus(Service):
             component="monitoring",
             directory=_DIRECTORY,
             files=_files(settings),
-            group=65534,
             check=f"promtool check config {_DIRECTORY}/prometheus.yml",
             url="http://prometheus:9090",
             reloaded_metric="prometheus_config_last_reload_successful",

@@ -11,14 +11,14 @@ import pulumi_docker as docker
 
 from components.checked import checked
 from components.config_writer import ConfigWriter
-from components.file import File, uploads
+from components.file import SECRETS_GROUP, File, uploads
 from components.host import Host
 
 # Go's canonical form: the provider reads durations back as Go prints them, and another spelling is a permanent diff.
 _HEALTH_INTERVAL = "5s"
 _HEALTH_TIMEOUT = "5s"
 # Seconds that a container may take to become healthy; Loki alone takes 15 to be ready, a replica copies its primary.
-_HEALTH_WAIT = 180
+_HEALTH_WAIT = 120
 
 
 class Service(pulumi.ComponentResource):
@@ -27,7 +27,7 @@ class Service(pulumi.ComponentResource):
     Takes
       image         key of config/images.yaml
       component     the component of spec and alerts that it belongs to
-      user          `uid:gid` it runs as; the gid may read its secret files
+      user          `uid:gid` it runs as
       health        the health check's command, which must exist in the image
       data          where its data volume is mounted; None keeps nothing
       files         files put into the container; a change replaces it
@@ -76,7 +76,6 @@ class Service(pulumi.ComponentResource):
     ) -> None:
         super().__init__(f"monitoring:service:{type(self).__name__}", service, {}, opts)
         settings = host.settings
-        group = int(user.split(":")[1])
         mounts = [
             docker.ContainerMountArgs(type="bind", source=source, target=target, read_only=True)
             for source, target in (binds or {}).items()
@@ -113,8 +112,9 @@ class Service(pulumi.ComponentResource):
             entrypoints=list(entrypoint) if entrypoint else None,
             command=list(command) if command else None,
             user=user,
+            group_adds=[SECRETS_GROUP],
             envs=[f"{key}={value}" for key, value in sorted((env or {}).items())] or None,
-            uploads=uploads(files, group) or None,
+            uploads=uploads(files) or None,
             mounts=sorted(mounts, key=lambda mount: str(mount.target)) or None,
             tmpfs=dict(tmpfs) if tmpfs else None,
             networks_advanced=networks,
@@ -171,7 +171,8 @@ class Service(pulumi.ComponentResource):
             entrypoints=[check[0]],
             command=list(check[1:]),
             user=user,
-            uploads=uploads(files, int(user.split(":")[1])),
+            group_adds=[SECRETS_GROUP],
+            uploads=uploads(files),
             capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
             security_opts=["no-new-privileges:true"],
             labels=host.labels(name, component),

@@ -7,7 +7,6 @@ from components.alertmanager import Alertmanager
 from components.cadvisor import Cadvisor
 from components.demo_backend import DemoBackend
 from components.grafana import Grafana
-from components.grafana_content import GrafanaContent
 from components.host import Host, Networks
 from components.log_agent import Alloy, Promtail
 from components.loki import Loki
@@ -56,6 +55,9 @@ class MonitoringStack(pulumi.ComponentResource):
             "loki": settings.loki_url,
         }
         if settings.grafana.mode != "none":
+            # Imported where it is used: the provider's SDK is large, and not every stack has a Grafana.
+            from components.grafana_content import GrafanaContent
+
             grafana = Grafana(host, opts=child) if settings.grafana.mode == "container" else None
             GrafanaContent(settings, grafana=grafana, opts=child)
             self.outputs["grafana"] = settings.grafana.url

@@ -289,6 +289,20 @@ def image_keys() -> list[str]:
     return list(yaml.safe_load((ROOT / "config/images.yaml").read_text()))
 
 
+def from_environment(
+    environment: Mapping[str, str] = os.environ, dotenv: Path = ROOT / ".env"
+) -> dict[str, tuple[str, str]]:
+    """Key -> (value, where it comes from) of the keys that the environment or, after it, the file `dotenv` sets."""
+    from_file = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
+    found = {}
+    for key, variable in environment_variables().items():
+        if value := environment.get(variable):
+            found[key] = (value, f"environment variable {variable}")
+        elif value := from_file.get(variable):
+            found[key] = (value, f"{variable} in {dotenv.name}")
+    return found
+
+
 def required_secrets(values: Mapping[str, Any]) -> list[str]:
     """Keys of the secrets that a demo stack needs, and which can be generated, as nothing outside knows them."""
     secrets = ["postgresPassword", "redisPassword", "realtimeMetricsSecret"]
@@ -311,16 +325,11 @@ def _read(
         ]
     found: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    from_file = dotenv_values(dotenv, interpolate=False) if dotenv.is_file() else {}
-    variables = environment_variables()
-    for key in sorted(known):
-        variable = variables.get(key, "")
-        if values.get(key, "") != "":
+    for key, (value, source) in from_environment(environment, dotenv).items():
+        found[key], sources[key] = value, source
+    for key in known & set(values):
+        if values[key] != "":
             found[key], sources[key] = values[key], "Pulumi configuration"
-        elif environment.get(variable):
-            found[key], sources[key] = environment[variable], f"environment variable {variable}"
-        elif from_file.get(variable):
-            found[key], sources[key] = from_file[variable], f"{variable} in {dotenv.name}"
     for key, annotation in ((to_camel(n), f.annotation) for n, f in Keys.model_fields.items()):
         if key in found and ("dict" in str(annotation) or "tuple" in str(annotation)):
             try:

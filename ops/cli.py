@@ -1,0 +1,128 @@
+"""`ops`: the commands."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from ops.errors import OpsError
+from ops.report import console, fail, say, success
+from ops.session import Session
+
+app = typer.Typer(
+    help="Bring the monitoring stack up, preview, check and take it down.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Stack = Annotated[str, typer.Option("--stack", "-s", envvar="STACK", help="dev, prod, pr-<n>, or one of your own.")]
+Override = Annotated[
+    list[str] | None, typer.Option("--config", "-c", help="KEY=VALUE over the stack's configuration, for this command.")
+]
+
+
+@app.command()
+def up(stack: Stack = "dev", config: Override = None) -> None:
+    """Bring the stack up, check it, and print its addresses."""
+    with _clear_errors():
+        session = _session(stack, config, create=True)
+        changes = session.up()
+        changed = {operation: count for operation, count in changes.items() if operation != "same"}
+        say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
+        _print_outputs(session)
+
+
+@app.command()
+def preview(
+    stack: Stack = "dev",
+    config: Override = None,
+    refresh: Annotated[bool, typer.Option(help="Look first at what is really there.")] = False,
+    expect_no_changes: Annotated[bool, typer.Option(help="Fail (exit code 3) when there is anything to change.")] = False,
+) -> None:
+    """Show what `up` would change, and change nothing."""
+    with _clear_errors():
+        changes = _session(stack, config, create=True).preview(refresh=refresh)
+        if expect_no_changes and any(operation != "same" for operation in changes):
+            raise OpsError(f"there are changes: {changes}", code=3)
+
+
+@app.command()
+def refresh(stack: Stack = "dev", config: Override = None) -> None:
+    """Read back into the state what is really there."""
+    with _clear_errors():
+        changes = _session(stack, config).refresh()
+        say("found: " + ", ".join(f"{count} {operation}" for operation, count in changes.items()))
+
+
+@app.command()
+def destroy(stack: Stack = "dev", config: Override = None) -> None:
+    """Remove every container, volume and network of the stack."""
+    with _clear_errors():
+        _session(stack, config).destroy()
+        success(f"{stack} is gone")
+
+
+@app.command()
+def outputs(
+    stack: Stack = "dev",
+    show_secrets: Annotated[bool, typer.Option(help="Print Grafana's password, too.")] = False,
+) -> None:
+    """Print the stack's addresses."""
+    with _clear_errors():
+        session = _session(stack, None)
+        _print_outputs(session)
+        password = session.settings.grafana.admin_password
+        if show_secrets and password:
+            console.print(f"grafana password  {password.get_secret_value()}", markup=False)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def pulumi(context: typer.Context, stack: Stack = "dev") -> None:
+    """Run Pulumi's own command line on the stack: `ops pulumi -- stack export`."""
+    with _clear_errors():
+        opened = _session(stack, None).workspace
+        command = opened.stack.workspace.pulumi_command
+        result = subprocess.run(
+            [command.command, *context.args, "--stack", stack],
+            cwd=opened.stack.workspace.work_dir,
+            env={**os.environ, **opened.environment},
+            check=False,
+        )
+        raise typer.Exit(result.returncode)
+
+
+def _session(stack: str, config: list[str] | None, *, create: bool = False) -> Session:
+    overrides = {}
+    for pair in config or []:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise OpsError(f"--config {pair!r} must be KEY=VALUE, such as grafanaPort=3001", code=2)
+        overrides[key.removeprefix("monitoring:")] = value
+    return Session(stack, overrides, create)
+
+
+def _print_outputs(session: Session) -> None:
+    values = session.workspace.stack.outputs()
+    if not values:
+        raise OpsError(f"stack {session.name} is not up; bring it up with: ops up --stack {session.name}")
+    for name, output in sorted(values.items()):
+        success(f"{name:<13} {output.value}")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Every known failure as its one message and exit code, without a traceback."""
+    try:
+        yield
+    except OpsError as error:
+        fail(str(error))
+        sys.stdout.flush()
+        raise typer.Exit(error.code) from None
+    except KeyboardInterrupt:
+        fail("interrupted; run the same command again to go on")
+        raise typer.Exit(130) from None

@@ -1,0 +1,88 @@
+"""What must hold before anything is touched: a Docker engine that answers, free ports, networks that exist."""
+
+import socket
+from collections.abc import Callable
+
+import docker
+from docker.errors import DockerException, NotFound
+
+from config.settings import Settings
+from ops.errors import OpsError
+
+# Seconds for an answer of the Docker engine, also over ssh.
+_ENGINE_TIMEOUT = 30
+
+
+def engine(settings: Settings, report: Callable[[str], None]) -> docker.DockerClient:
+    """A client of the stack's Docker engine.
+
+    Where the engine is this machine's own and does not answer, it is installed and started if the machine is a Debian
+    one and we are root. Raises OpsError when none answers in the end.
+    """
+    from lab.engine import ensure
+    from lab.process import LabError
+
+    host = settings.docker_host
+    try:
+        client = (
+            docker.DockerClient(base_url=host, timeout=_ENGINE_TIMEOUT, use_ssh_client=host.startswith("ssh://"))
+            if host
+            else docker.from_env(timeout=_ENGINE_TIMEOUT)
+        )
+        client.ping()
+        return client
+    except (DockerException, OSError) as error:
+        if not host:
+            try:
+                ensure(report)
+                return docker.from_env(timeout=_ENGINE_TIMEOUT)
+            except (LabError, DockerException) as other:
+                error = other
+        where = f"{host} (monitoring:dockerHost)" if host else "this machine (DOCKER_HOST or the local socket)"
+        raise OpsError(
+            f"no Docker engine answers at {where}: {_first_line(error)}; "
+            "start it there, or set the address with: pulumi config set monitoring:dockerHost ssh://user@host",
+            code=2,
+        ) from None
+
+
+def check(settings: Settings, client: docker.DockerClient) -> None:
+    """Raise OpsError (exit code 2) for a port that somebody else has, or a network to join that is not there."""
+    problems = [
+        f"monitoring:{key}Port {port} is taken by {owner}; "
+        f"choose another with: pulumi config set monitoring:{key}Port PORT"
+        for key, port in vars(settings.ports).items()
+        if key != "grafana" or settings.grafana.mode == "container"
+        if (owner := _owner(port, settings, client))
+    ]
+    if settings.docker_network:
+        try:
+            client.networks.get(settings.docker_network)
+        except NotFound:
+            problems.append(
+                f"monitoring:dockerNetwork {settings.docker_network!r} does not exist on the Docker host; "
+                "its networks are: " + ", ".join(sorted(network.name for network in client.networks.list()))
+            )
+    if problems:
+        raise OpsError("\n".join(problems), code=2)
+
+
+def _owner(port: int, settings: Settings, client: docker.DockerClient) -> str:
+    """Who has `port`, if not the stack itself; empty where it is free."""
+    for container in client.containers.list():
+        bindings = [binding for found in (container.ports or {}).values() for binding in found or []]
+        if any(int(binding["HostPort"]) == port for binding in bindings):
+            return "" if container.name.startswith(settings.name("")) else f"container {container.name}"
+    if settings.docker_host:
+        return ""  # another machine: its engine will say
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.bind_address, port))
+        except OSError as error:
+            return f"another program ({error.strerror})"
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,157 @@
+"""Pulumi's operations on a stack, with live progress, and with the cause first when one fails."""
+
+import logging
+import re
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import docker
+from docker.errors import DockerException
+from pulumi.automation import CommandError, EngineEvent, OpType
+
+from ops.errors import OpsError
+from ops.report import console, say
+from ops.workspace import Workspace, explain, release_dead_lock
+
+# Steps that change something, as a person would say them.
+_VERBS = {
+    OpType.CREATE: "created",
+    OpType.UPDATE: "updated",
+    OpType.DELETE: "deleted",
+    OpType.CREATE_REPLACEMENT: "replaced",
+    OpType.REPLACE: "replaced",
+    OpType.DELETE_REPLACED: "removed the old",
+    OpType.REFRESH: "refreshed",
+}
+# Lines of a container's log that are shown when it does not become healthy.
+_LAST_WORDS = 8
+_QUIET = {OpType.REFRESH, OpType.SAME, OpType.READ, OpType.REPLACE}
+
+
+class Progress:
+    """Prints a line for every resource that changed; keeps the errors and counts what was done."""
+
+    def __init__(self, engine: docker.DockerClient | None = None) -> None:
+        self._engine = engine
+        self._container_names: dict[str, str] = {}
+        self.errors: list[str] = []
+        self.changes: dict[str, int] = {}
+
+    def __call__(self, event: EngineEvent) -> None:
+        """Take one event of the engine."""
+        if event.res_outputs_event:
+            metadata = event.res_outputs_event.metadata
+            if metadata.op not in _QUIET and _is_physical(metadata.type):
+                say(f"{_VERBS.get(metadata.op, str(metadata.op))} {_label(metadata.urn)}")
+        elif event.resource_pre_event:
+            metadata = event.resource_pre_event.metadata
+            if metadata.new and metadata.new.inputs and metadata.type.endswith(":Container"):
+                self._container_names[metadata.urn] = metadata.new.inputs["name"]
+            if metadata.op in (OpType.CREATE, OpType.CREATE_REPLACEMENT) and metadata.type.endswith(":Container"):
+                say(f"starting {_label(metadata.urn)} …")
+        elif event.diagnostic_event and event.diagnostic_event.severity == "error":
+            if cause := _cause(event.diagnostic_event.message, event.diagnostic_event.urn):
+                self.errors.append(cause + self._last_words(cause, event.diagnostic_event.urn))
+        elif event.diagnostic_event and event.diagnostic_event.severity == "warning":
+            say(_clean(event.diagnostic_event.message))
+        elif event.summary_event:
+            self.changes = {str(op): count for op, count in event.summary_event.resource_changes.items()}
+
+
+    def _last_words(self, cause: str, urn: str | None) -> str:
+        """What a container said that did not become healthy: the provider tells only that it did not."""
+        name = self._container_names.get(urn or "")
+        if "healthy state" not in cause or not name or not self._engine:
+            return ""
+        try:
+            log = self._engine.containers.get(name).logs(tail=_LAST_WORDS).decode(errors="replace").strip()
+        except DockerException as error:
+            log = str(error)
+        return f"; the last lines of {name}:\n{textwrap.indent(log or '(it said nothing)', '  ')}"
+
+
+def up(workspace: Workspace, engine: docker.DockerClient) -> dict[str, int]:
+    """Bring the stack to what the program declares; operation -> count of resources.
+
+    `engine` is asked for the log of a container that does not become healthy.
+    """
+    progress = Progress(engine)
+    _run(workspace, progress, lambda: workspace.stack.up(on_event=progress, log_flow=False))
+    return progress.changes
+
+
+def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
+    """Print what `up` would change, line by line; operation -> count of resources."""
+    progress = Progress()
+    _run(
+        workspace,
+        progress,
+        lambda: workspace.stack.preview(
+            diff=True, refresh=refresh, color="auto", on_event=progress, on_output=_print_output, suppress_progress=True
+        ),
+    )
+    return progress.changes
+
+
+def refresh(workspace: Workspace) -> dict[str, int]:
+    """Read back what is there into the state; operation -> count of resources."""
+    progress = Progress()
+    _run(workspace, progress, lambda: workspace.stack.refresh(on_event=progress))
+    return progress.changes
+
+
+def destroy(workspace: Workspace) -> dict[str, int]:
+    """Remove everything of the stack; operation -> count of resources."""
+    progress = Progress()
+    _run(workspace, progress, lambda: workspace.stack.destroy(on_event=progress))
+    return progress.changes
+
+
+def _run(workspace: Workspace, progress: Progress, operation: Callable[[], Any]) -> None:
+    # Pulumi's SDK logs tracebacks when an update fails, or when a process runs several; the cause is in the events.
+    for noisy in ("asyncio", "grpc", "grpc._server"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL + 1)
+    try:
+        operation()
+    except CommandError as error:
+        if "currently locked" in str(error) and release_dead_lock(workspace):
+            say("the last update of this stack was killed; its lock is released")
+            return _run(workspace, progress, operation)
+        causes = list(dict.fromkeys(progress.errors)) or [explain(str(error), workspace.stack.name)]
+        raise OpsError("\n".join(causes)) from None
+    return None
+
+
+def _print_output(text: str) -> None:
+    console.print(text, end="", markup=False)
+
+
+def _is_physical(resource_type: str) -> bool:
+    """Whether a resource is a thing at a provider, and no component."""
+    return not resource_type.startswith(("monitoring:", "pulumi:"))
+
+
+def _label(urn: str) -> str:
+    """`Container prometheus` for a URN."""
+    resource_type, name = urn.split("::")[-2:]
+    return f"{resource_type.rsplit(':', 1)[-1]} {name}"
+
+
+def _cause(message: str, urn: str | None) -> str:
+    """What an error says, without the wrapping of the engine and the provider; empty for a repetition of another."""
+    text = _clean(message).removeprefix("Exception calling application: ")
+    # The provider logs each error before the engine reports it, and the engine ends with a summary of its own.
+    if ": sdk.helper_schema: " in text or text == "update failed":
+        return ""
+    lines = [
+        line
+        for line in (line.strip().removeprefix("* ") for line in text.splitlines())
+        if line and not re.fullmatch(r"(.* )?\d+ errors? occurred:", line)
+    ]
+    return (f"{_label(urn)}: " if urn and "::pulumi:pulumi:Stack::" not in urn else "") + "\n".join(lines)
+
+
+def _clean(message: str) -> str:
+    """A diagnostic without Pulumi's colour marks."""
+    return re.sub(r"<\{%[^%]*%\}>", "", message).strip()

@@ -1,0 +1,200 @@
+"""Pulumi's workspace of one stack: where its state is, its passphrase, its configuration and its generated secrets."""
+
+import copy
+import os
+import re
+import secrets
+import socket
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from pulumi.automation import (
+    CommandError,
+    ConfigValue,
+    LocalWorkspaceOptions,
+    PulumiCommand,
+    PulumiFn,
+    Stack,
+    create_or_select_stack,
+    select_stack,
+)
+
+from config.settings import PROJECT, ROOT, Settings, SettingsError, from_environment, load, required_secrets
+from ops.errors import OpsError
+
+_EPHEMERAL = re.compile(r"pr-\d+")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open stack. `environment` is what Pulumi's command line runs with; `configuration` is key -> text."""
+
+    stack: Stack
+    environment: Mapping[str, str]
+    configuration: Mapping[str, str]
+
+    def settings(self) -> Settings:
+        """The stack's settings; raises OpsError (exit code 2) with all that is wrong."""
+        try:
+            return load(self.stack.name, self.configuration)
+        except SettingsError as error:
+            raise OpsError(str(error), code=2) from None
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Pulumi's environment: the user's backend and passphrase where set, else local state and a generated passphrase."""
+    variables = {
+        "PULUMI_HOME": os.environ.get("PULUMI_HOME", str(home / "pulumi")),
+        "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL", ""),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    if not variables["PULUMI_BACKEND_URL"]:
+        state = home / "state"
+        state.mkdir(parents=True, exist_ok=True)
+        variables["PULUMI_BACKEND_URL"] = f"file://{state}"
+    if not ({"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & set(os.environ)):
+        variables["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase(home))
+    return variables
+
+
+def open_stack(
+    name: str, program: PulumiFn, home: Path, command: PulumiCommand, *, create: bool, overrides: Mapping[str, str]
+) -> Workspace:
+    """The stack `name`, made where `create` and it is not there yet.
+
+    `overrides` (key -> text) are put over the stack's configuration for this command alone. Raises OpsError for a stack
+    that does not exist, a wrong passphrase, a locked state.
+    """
+    directory = home / "stacks"
+    directory.mkdir(parents=True, exist_ok=True)
+    _replace(directory / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
+    stack_file = directory / f"Pulumi.{name}.yaml"
+    _replace(stack_file, yaml.safe_dump(_stack_configuration(name, stack_file), sort_keys=True))
+    variables = environment(home)
+    options = LocalWorkspaceOptions(
+        work_dir=str(directory),
+        pulumi_home=variables["PULUMI_HOME"],
+        env_vars=variables,
+        pulumi_command=command,
+        secrets_provider=os.environ.get("PULUMI_SECRETS_PROVIDER", "passphrase"),
+    )
+    make = create_or_select_stack if create else select_stack
+    try:
+        stack = make(name, project_name=PROJECT, program=program, opts=options)
+        values = stack.get_all_config()
+        values.update(_generate_secrets(stack, values, overrides))
+    except CommandError as error:
+        raise OpsError(explain(str(error), name)) from None
+    prefix = f"{PROJECT}:"
+    configuration = {key.removeprefix(prefix): v.value for key, v in values.items() if key.startswith(prefix)}
+    return Workspace(stack, variables, {**configuration, **overrides})
+
+
+def explain(error: str, stack: str) -> str:
+    """Pulumi's own error for `stack` as one clear message where the cause is known, else the lines that carry it."""
+    if "incorrect passphrase" in error:
+        return (
+            f"wrong passphrase for stack {stack}: PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE must be the "
+            "one that the stack was made with; unset both to use the generated one"
+        )
+    if "no stack named" in error:
+        return f"there is no stack {stack} in this state; make it with: ops up --stack {stack}"
+    if "currently locked" in error:
+        return (
+            f"stack {stack} is locked by another update; wait for it to end, or, if it was killed, run: "
+            f"ops pulumi --stack {stack} -- cancel --yes"
+        )
+    lines = [line for line in error.splitlines() if line.strip() and not line.startswith(("code:", "stdout:"))]
+    causes = [line.strip() for line in lines if "error:" in line]
+    return "\n".join(causes or [line.removeprefix("stderr:").strip() for line in lines])
+
+
+def release_dead_lock(workspace: Workspace) -> bool:
+    """Whether the stack's lock was left by an update of this machine that was killed, and is gone now."""
+    url = urlsplit(workspace.environment["PULUMI_BACKEND_URL"])
+    if url.scheme != "file":
+        return False
+    locks = Path(url.path) / ".pulumi/locks/organization" / PROJECT / workspace.stack.name
+    owners = [yaml.safe_load(lock.read_text()) for lock in locks.glob("*.json")]
+    if not owners or any(owner["hostname"] != socket.gethostname() or _alive(owner["pid"]) for owner in owners):
+        return False
+    workspace.stack.cancel()
+    return True
+
+
+def _alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+def _passphrase(home: Path) -> Path:
+    """The file of the generated passphrase; made on first use, for its owner's eyes."""
+    path = home / "passphrase"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=home)
+        os.write(descriptor, secrets.token_urlsafe(32).encode())
+        os.close(descriptor)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass  # another command was faster, and its passphrase is the one
+        os.unlink(temporary)
+    return path
+
+
+def _stack_configuration(name: str, stack_file: Path) -> dict[str, Any]:
+    """The repository's stack file, with what the local one alone has: how secrets are encrypted, and the generated ones."""
+    source = ROOT / f"Pulumi.{name}.yaml"
+    if not source.exists() and _EPHEMERAL.fullmatch(name):
+        source = ROOT / "Pulumi.dev.yaml"
+    if not source.exists():
+        raise OpsError(f"there is no Pulumi.{name}.yaml; make it, as a copy of Pulumi.prod.yaml for example", code=2)
+    merged: dict[str, Any] = copy.deepcopy(yaml.safe_load(source.read_text())) or {}
+    merged.setdefault("config", {})
+    local = yaml.safe_load(stack_file.read_text()) if stack_file.exists() else None
+    if local and not {"encryptionsalt", "encryptedkey", "secretsprovider"} & set(merged):
+        for key in ("encryptionsalt", "encryptedkey", "secretsprovider"):
+            if key in local:
+                merged[key] = local[key]
+        for key, value in (local.get("config") or {}).items():
+            if isinstance(value, dict) and "secure" in value:
+                merged["config"].setdefault(key, value)
+    return merged
+
+
+def _generate_secrets(
+    stack: Stack, values: Mapping[str, ConfigValue], overrides: Mapping[str, str]
+) -> dict[str, ConfigValue]:
+    """Secrets that a demo stack needs, nobody gave and nothing outside knows; kept encrypted in the local stack file."""
+    def value(key: str) -> str:
+        given = values.get(f"{PROJECT}:{key}")
+        return overrides.get(key) or (given.value if given else "")
+
+    if value("demo") != "true":
+        return {}
+    given_elsewhere = from_environment()
+    generated = {
+        f"{PROJECT}:{key}": ConfigValue(secrets.token_urlsafe(24), secret=True)
+        for key in required_secrets({"grafanaMode": value("grafanaMode") or "container"})
+        if not value(key) and key not in given_elsewhere
+    }
+    if generated:
+        stack.set_all_config(generated)
+    return generated
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write `text` at once, so that a command that runs beside this one never reads half of it."""
+    if path.exists() and path.read_text() == text:
+        return
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    os.replace(temporary, path)
+
