@@ -12,7 +12,7 @@ from config.settings import ROOT, Settings
 _CONFIG = "/run/config"
 
 
-def _script(path: str) -> File:
+def _file(path: str) -> File:
     return File(f"{_CONFIG}/{Path(path).name}", (ROOT / "demo" / path).read_text())
 
 
@@ -48,10 +48,9 @@ class Postgres(Service):
                 "PGDATA": "/var/lib/postgresql/data/pgdata",
                 "POSTGRES_DB": settings.backend.postgres_db,
                 "POSTGRES_USER": settings.backend.postgres_user,
-                "POSTGRES_PRIMARY_HOST": "postgres",
             },
             files=[
-                _script(f"postgres/{role}.sh"),
+                *(_file(f"postgres/{name}") for name in (f"{role}.sh", "postgresql.conf", "pg_hba.conf")),
                 *_secrets(settings, "postgres_password", "replicator_password", "exporter_password"),
             ],
             health=["pg_isready", "-q", "-h", "127.0.0.1"],
@@ -77,7 +76,7 @@ class Redis(Service):
             entrypoint=["/bin/sh"],
             command=[f"{_CONFIG}/redis.sh"],
             env={"REDIS_MAXMEMORY": "128mb"},
-            files=[_script("redis/redis.sh"), *_secrets(host.settings, "redis_password")],
+            files=[_file("redis/redis.sh"), *_secrets(host.settings, "redis_password")],
             health=["sh", "-c", f"REDISCLI_AUTH=$(cat {_CONFIG}/secrets/redis_password) redis-cli ping | grep -q PONG"],
             data="/data",
             opts=opts,
@@ -93,24 +92,16 @@ class Demo(Service):
             "demo",
             host,
             image="demo",
+            entrypoint=["python3", "-m", "demo"],
             component="business",
             user="10002:10002",
             command=[
-                "--postgres=postgres:5432",
-                "--postgres-replica=postgres-replica:5432",
-                f"--postgres-db={settings.backend.postgres_db}",
+                "--postgres-replica-host=postgres-replica",
+                f"--postgres-database={settings.backend.postgres_db}",
                 f"--postgres-user={settings.backend.postgres_user}",
-                f"--postgres-password-file={_CONFIG}/secrets/postgres_password",
-                "--redis=redis:6379",
-                f"--redis-password-file={_CONFIG}/secrets/redis_password",
-                f"--realtime-secret-file={_CONFIG}/secrets/realtime_secret",
             ],
             files=_secrets(settings, "postgres_password", "redis_password", "realtime_secret"),
-            health=[
-                "python3",
-                "-c",
-                "import urllib.request as r; r.urlopen('http://127.0.0.1:8088/healthz', timeout=3)",
-            ],
+            health=["python3", "-m", "demo.healthcheck"],
             aliases=["kong", "realtime", "websocket", "app"],
             depends_on=depends_on,
             opts=opts,
