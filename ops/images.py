@@ -134,11 +134,11 @@ def _fingerprint(directory: Path) -> str:
     return found.hexdigest()
 
 
-class _Loaded:
-    """Which images were loaded from bundles for which wanted ones: a small file in the cache.
+class _StandIns:
+    """Which images came from a bundle or from the lab for which wanted ones: a small file in the cache.
 
-    A loaded image has a tag but no registry's digest, so the tag alone would not say that it is the pinned one. Only an image
-    with the same ID under the same name counts, so a record can become useless but not wrong.
+    Such an image has no registry's digest, and often another name, so that the engine alone could not say what it stands for.
+    Only an image with the same ID under the same name counts: a record can become useless, but not wrong.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -149,16 +149,18 @@ class _Loaded:
         except (FileNotFoundError, ValueError):
             self._entries = []
 
-    def find(self, name: str, tags: Mapping[str, str]) -> str | None:
-        """The reference of an image on the engine that was loaded for `name`."""
-        for entry in self._entries:
-            if entry["wanted"] == name and tags.get(_familiar(entry["reference"])) == entry["id"]:
-                return entry["reference"]
-        return None
+    def find(self, name: str, tags: Mapping[str, str], place: str) -> list[str]:
+        """The references of the images on the engine that came from `place` for `name`, the latest first."""
+        return [
+            entry["reference"]
+            for entry in self._entries
+            if entry["wanted"] == name and entry["place"] == place
+            if tags.get(_familiar(entry["reference"])) == entry["id"]
+        ]
 
-    def add(self, name: str, reference: str, image_id: str) -> None:
-        """Remember, for the next runs too, that `reference` was loaded for `name`."""
-        entry = {"wanted": name, "reference": reference, "id": image_id}
+    def add(self, name: str, reference: str, image_id: str, place: str) -> None:
+        """Remember, for the next runs too, that `reference` came from `place` for `name`."""
+        entry = {"wanted": name, "reference": reference, "id": image_id, "place": place}
         if entry not in self._entries:
             self._entries.insert(0, entry)
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,9 +193,9 @@ class _Local:
                 found.digests.setdefault(digest, []).append(repository)
         return found
 
-    def find(self, image: Wanted, loaded: _Loaded, images: Images) -> str | None:
-        """The reference under which the engine has this very image, or one that may stand for it."""
-        reference, places = image.reference, _PLACES[images.source]
+    def find(self, image: Wanted, stand_ins: _StandIns, places: Collection[str]) -> str | None:
+        """The reference under which the engine has this very image, or one that came from one of `places` for it."""
+        reference = image.reference
         if reference.digest in self.digests:
             # The same digest is the same image, wherever it came from; a mirror, for one.
             names = self.digests[reference.digest]
@@ -201,26 +203,29 @@ class _Local:
             return str(replace(reference, host=name.host, path=name.path))
         if not reference.digest and f"{reference.familiar}:{reference.tag}" in self.tags:
             return image.name
-        found = loaded.find(image.name, self.tags) if "bundle" in places else None
-        if not found and "lab" in places and image.key not in images.overrides:
-            found = self._lab(image.key)
-        return found
+        for place in places:
+            for found in stand_ins.find(image.name, self.tags, place):
+                # The lab's recipe may have changed since then; the image's name tells, and then it is looked for anew.
+                if place != "lab" or found == _lab_reference(image.key):
+                    return found
+        return None
 
-    def _lab(self, key: str) -> str | None:
-        """The reference of the image that the lab would build, if it is built already."""
-        # Imported here, as below: it is not needed where a registry answers.
-        from lab import images as lab
 
-        return name if key in lab.KEYS and (name := lab.reference(key)) in self.tags else None
+def _lab_reference(key: str) -> str | None:
+    """What the lab calls the image that it would build for a key, None when it builds none."""
+    # Imported here, as below: it is not needed where a registry answers.
+    from lab import images as lab
+
+    return lab.reference(key) if key in lab.KEYS else None
 
 
 def local(
     keys: Iterable[str], settings: HasImages, engine: docker.DockerClient, cache: Path, path: Path = CATALOGUE
 ) -> dict[str, tuple[Wanted, str | None]]:
     """For each key what is wanted, and the reference of the image on the engine, None when there is none."""
-    here, loaded = _Local.of(engine), _Loaded(cache)
+    here, stand_ins, places = _Local.of(engine), _StandIns(cache), _PLACES[settings.images.source]
     asked = wanted(keys, settings.images.overrides, path)
-    return {key: (image, here.find(image, loaded, settings.images)) for key, image in asked.items()}
+    return {key: (image, here.find(image, stand_ins, places)) for key, image in asked.items()}
 
 
 def expected(
@@ -278,6 +283,7 @@ class _Run:
         self.asked = asked
         self.references: dict[str, str] = {}
         self.tried: dict[str, list[str]] = {key: [] for key in asked}
+        self._stand_ins = _StandIns(cache)
         self._puller = Puller(engine, images.pull_timeout, self.report)
 
     def missing(self) -> list[str]:
@@ -375,11 +381,9 @@ class _Run:
             for key in keys:
                 self.tried[key].append(f"bundle: {error}")
             return
-        loaded = _Loaded(self.cache)
         for key in keys:
             if key in fitting:
-                _remember(loaded, fitting[key], self.engine)
-                self.references[key] = fitting[key].reference
+                self._use(key, fitting[key].reference, "bundle")
             else:
                 self._fail(key, f"bundle: {path} has {entries[key].wanted if key in entries else 'no such image'}")
 
@@ -395,9 +399,16 @@ class _Run:
                 self._fail(key, "lab: this is not among what it builds")
             else:
                 try:
-                    self.references[key] = lab.build(key, self.engine, self.cache, self.report)
+                    reference = lab.build(key, self.engine, self.cache, self.report)
                 except (LabError, DockerException, OSError) as error:
                     self._fail(key, f"lab: {error}")
+                else:
+                    self._use(key, reference, "lab")
+
+    def _use(self, key: str, reference: str, place: str) -> None:
+        """Use an image that stands in for the wanted one, now and in the next runs."""
+        self._stand_ins.add(self.asked[key].name, reference, str(self.engine.images.get(reference).id), place)
+        self.references[key] = reference
 
 
 def _one_at_a_time(report: Report) -> Report:
@@ -409,11 +420,6 @@ def _one_at_a_time(report: Report) -> Report:
             report(line)
 
     return say
-
-
-def _remember(loaded: _Loaded, entry: bundle.Entry, engine: docker.DockerClient) -> None:
-    """Note what a loaded image stands for. Its ID is asked for: it can differ from the saved one (see bundle.same_image)."""
-    loaded.add(entry.wanted, entry.reference, str(engine.images.get(entry.reference).id))
 
 
 def base_images(dockerfile: str) -> list[str]:
@@ -452,9 +458,9 @@ def save_bundle(
 def load_bundle(path: Path, engine: docker.DockerClient, cache: Path, report: Report) -> list[bundle.Entry]:
     """Load a bundle, so that later runs of `bring` find its images on the engine. Raises BundleError."""
     entries = bundle.load(path, engine, report)
-    loaded = _Loaded(cache)
+    stand_ins = _StandIns(cache)
     for entry in entries:
-        _remember(loaded, entry, engine)
+        stand_ins.add(entry.wanted, entry.reference, str(engine.images.get(entry.reference).id), "bundle")
     return entries
 
 

@@ -83,11 +83,8 @@ def parse(text: str) -> Reference:
     if host == "docker.io" and "/" not in path:
         path = f"library/{path}"
     tag = tag or ("" if digest else "latest")
-    if (
-        not _PATH.fullmatch(path)
-        or (tag and not _TAG.fullmatch(tag))
-        or ("@" in text and not _DIGEST.fullmatch(digest))
-    ):
+    wrong_tag = name.endswith(":") or (tag and not _TAG.fullmatch(tag))
+    if wrong_tag or not _PATH.fullmatch(path) or ("@" in text and not _DIGEST.fullmatch(digest)):
         raise ValueError(f"{text!r} is not an image reference; one looks like docker.io/library/redis:7.0.15")
     return Reference(host, path, tag, digest)
 
@@ -337,6 +334,7 @@ class Puller:
     def _retry(self, name: str, reference: Reference, act: Callable[[float], None]) -> None:
         """Call `act` with its deadline until it succeeds, its fault allows no more attempts, or the time is over."""
         deadline = time.monotonic() + self.seconds
+        errors: list[PullError] = []
 
         def once() -> None:
             lost = self.hosts.why_lost(reference.host)
@@ -354,6 +352,7 @@ class Puller:
 
         def tell(state: tenacity.RetryCallState) -> None:
             error = _error(state)
+            errors.append(error)
             wait = state.next_action.sleep if state.next_action else 0.0
             count = f"attempt {state.attempt_number} of {error.fault.attempts}"
             self.report(
@@ -371,6 +370,8 @@ class Puller:
         try:
             retrying(once)
         except PullError as error:
+            if error.fault is TIME_LIMIT and errors:
+                error.text += f"; the attempt before: {errors[-1].fault.name}: {errors[-1].text}"
             error.attempts = int(retrying.statistics["attempt_number"]) - (0 if error.attempts else 1)
             self.hosts.failed(error)
             raise
@@ -484,5 +485,5 @@ def retry_after(text: str) -> float:
 def _wait(state: tenacity.RetryCallState) -> float:
     """Seconds before the next attempt: doubling from the fault's own start, with jitter, and never less than asked for."""
     error = _error(state)
-    backoff = tenacity.wait_exponential_jitter(initial=error.fault.wait, max=60.0, jitter=error.fault.wait)
+    backoff = tenacity.wait_exponential_jitter(multiplier=error.fault.wait, max=60.0, jitter=error.fault.wait)
     return max(retry_after(error.text), backoff(state))
