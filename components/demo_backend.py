@@ -53,7 +53,7 @@ class Postgres(Service):
                 *(_file(f"postgres/{name}") for name in (f"{role}.sh", "postgresql.conf", "pg_hba.conf")),
                 *_secrets(settings, "postgres_password", "replicator_password", "exporter_password"),
             ],
-            health=["pg_isready", "-q", "-h", "127.0.0.1"],
+            health=["pg_isready", "-q", "-h", "127.0.0.1", "-U", "exporter", "-d", settings.backend.postgres_db],
             data="/var/lib/postgresql/data",
             # SIGTERM would wait for clients to leave; SIGINT ends their sessions and writes a checkpoint.
             stop_signal="SIGINT",

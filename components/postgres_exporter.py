@@ -34,7 +34,7 @@ class PostgresExporter(Service):
             component="database",
             user="65534:65534",
             env={
-                "DATA_SOURCE_URI": f"{server.host}:{server.port}/{backend.postgres_db}?sslmode=prefer",
+                "DATA_SOURCE_URI": f"{server.host}:{server.port}/{backend.postgres_db}?sslmode={backend.postgres_sslmode}",
                 "DATA_SOURCE_USER": user,
                 "DATA_SOURCE_PASS_FILE": _PASSWORD,
             },

@@ -108,6 +108,9 @@ class Keys(BaseModel):
     postgres_db: str = _key("postgres", "Database that the exporter connects to.", env="POSTGRES_DB")
     postgres_user: str = _key("postgres", "PostgreSQL user with the role pg_monitor.", env="POSTGRES_USER")
     postgres_password: SecretStr | None = _key(None, "Password of that user.", env="POSTGRES_PASSWORD")
+    postgres_sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = _key(
+        "disable", "TLS to PostgreSQL; self-hosted Supabase serves none unless told to."
+    )
     postgres_replicas: tuple[Address, ...] = _key((), "Addresses (host:port) of PostgreSQL replicas.")
     redis_host: str = _key("", "Host of Redis.", env="REDIS_HOST")
     redis_port: Port = _key(6379, "Port of Redis.", env="REDIS_PORT")

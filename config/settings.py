@@ -119,6 +119,7 @@ class Backend:
     postgres_db: str
     postgres_user: str
     postgres_password: SecretStr | None
+    postgres_sslmode: str
     redis: RedisServer | None
     kong: tuple[str, ...]
     realtime: tuple[str, ...]
@@ -426,6 +427,7 @@ def _demo_backend(keys: Keys) -> Backend:
         postgres_db=keys.postgres_db,
         postgres_user=keys.postgres_user,
         postgres_password=keys.postgres_password,
+        postgres_sslmode=keys.postgres_sslmode,
         redis=RedisServer("redis", 6379, "redis-exporter", keys.redis_password),
         kong=("kong:8100",),
         realtime=("realtime:4000",),
@@ -448,6 +450,7 @@ def _existing_backend(keys: Keys) -> Backend:
         postgres_db=keys.postgres_db,
         postgres_user=keys.postgres_user,
         postgres_password=keys.postgres_password,
+        postgres_sslmode=keys.postgres_sslmode,
         redis=RedisServer(keys.redis_host, keys.redis_port, "redis-exporter", keys.redis_password),
         kong=keys.kong_addresses,
         realtime=keys.realtime_addresses,

@@ -132,8 +132,13 @@ def _describe(key: str, wanted: str, reference: str, engine: docker.DockerClient
         image_id=str(image.id),
         digest=name.digest or repo_digest.partition("@")[2],
         size=int(image.attrs["Size"]),
-        layers=tuple(image.attrs["RootFS"]["Layers"]),
+        layers=_layers(image.attrs),
     )
+
+
+def _layers(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """The digests of an inspected image's contents."""
+    return tuple(attributes["RootFS"].get("Layers") or ())
 
 
 def _write(file: IO[bytes], entries: list[Entry], engine: docker.DockerClient, progress: Callable[[int], None]) -> None:
@@ -250,7 +255,7 @@ def _verify(path: Path, entry: Entry, engine: docker.DockerClient) -> None:
         image = engine.images.get(entry.reference)
     except (ImageNotFound, APIError) as error:
         raise BundleError(f"{path}: {entry.reference} is not there after loading: {error}") from None
-    if not same_image(entry, str(image.id), tuple(image.attrs["RootFS"]["Layers"])):
+    if not same_image(entry, str(image.id), _layers(image.attrs)):
         raise BundleError(f"{path}: {entry.reference} is {image.id} after loading, {entry.image_id} was saved")
 
 

@@ -1,16 +1,19 @@
 """`ops`: the commands."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ops import validation
 from ops.errors import OpsError
-from ops.report import console, fail, say, success
+from ops.report import console, fail, say, show_validation, success
 from ops.session import Session
 
 app = typer.Typer(
@@ -19,6 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+# Seconds that a stack may take after `up` until every target has been scraped and every rule evaluated.
+_SETTLING = 60
 
 Stack = Annotated[str, typer.Option("--stack", "-s", envvar="STACK", help="dev, prod, pr-<n>, or one of your own.")]
 Override = Annotated[
@@ -34,6 +40,7 @@ def up(stack: Stack = "dev", config: Override = None) -> None:
         changes = session.up()
         changed = {operation: count for operation, count in changes.items() if operation != "same"}
         say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
+        _validate(session, wait=_SETTLING, json_file=None)
         _print_outputs(session)
 
 
@@ -81,6 +88,18 @@ def outputs(
             console.print(f"grafana password  {password.get_secret_value()}", markup=False)
 
 
+@app.command()
+def validate(
+    stack: Stack = "dev",
+    config: Override = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait until everything passes.")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report there, too.")] = None,
+) -> None:
+    """Check the running stack in seven categories; exit code 1 when anything fails."""
+    with _clear_errors():
+        _validate(_session(stack, config), wait, json_file)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def pulumi(context: typer.Context, stack: Stack = "dev") -> None:
     """Run Pulumi's own command line on the stack: `ops pulumi -- stack export`."""
@@ -104,6 +123,16 @@ def _session(stack: str, config: list[str] | None, *, create: bool = False) -> S
             raise OpsError(f"--config {pair!r} must be KEY=VALUE, such as grafanaPort=3001", code=2)
         overrides[key.removeprefix("monitoring:")] = value
     return Session(stack, overrides, create)
+
+
+def _validate(session: Session, wait: float, json_file: Path | None) -> None:
+    report = validation.validate(session.deployed, session.engine, wait)
+    if json_file:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
+    show_validation(report)
+    if report.count("fail"):
+        raise OpsError(f"{report.count('fail')} checks of stack {session.name} failed")
 
 
 def _print_outputs(session: Session) -> None:

@@ -506,9 +506,10 @@ def pin(
     failed: dict[str, list[str]] = {}
     for key in keys or entries:
         reference = entries[key].reference
-        places = [reference.mirrored(images.mirror)] if images.mirror else []
+        # The mirror last: it may hold the same tag in another form, whose digest nobody else knows.
+        places = [reference, reference.mirrored(images.mirror)] if images.mirror else [reference]
         problems = []
-        for place in (*places, reference):
+        for place in places:
             try:
                 digests[key] = puller.digest(key, place)
             except PullError as error:

@@ -13,8 +13,8 @@ from ops.errors import OpsError
 _ENGINE_TIMEOUT = 30
 
 
-def engine(settings: Settings, report: Callable[[str], None]) -> docker.DockerClient:
-    """A client of the stack's Docker engine.
+def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
+    """A client of the Docker engine at `host` (empty: DOCKER_HOST or the local socket).
 
     Where the engine is this machine's own and does not answer, it is installed and started if the machine is a Debian
     one and we are root. Raises OpsError when none answers in the end.
@@ -22,7 +22,6 @@ def engine(settings: Settings, report: Callable[[str], None]) -> docker.DockerCl
     from lab.engine import ensure
     from lab.process import LabError
 
-    host = settings.docker_host
     try:
         client = (
             docker.DockerClient(base_url=host, timeout=_ENGINE_TIMEOUT, use_ssh_client=host.startswith("ssh://"))

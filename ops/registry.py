@@ -14,7 +14,7 @@ import docker
 import requests
 import tenacity
 from docker.auth import get_config_header, resolve_repository_name
-from docker.errors import APIError, InvalidRepository
+from docker.errors import APIError, DockerException, InvalidRepository
 from docker.utils import parse_repository_tag
 from docker.utils.json_stream import json_stream
 
@@ -149,6 +149,13 @@ FAULTS = (
         (r"invalid reference format", r"invalid repository name", r"invalid tag format"),  # distribution/reference
     ),
     Fault(
+        "credentials",
+        "the credential helper named in Docker's config.json does not work",
+        (
+            r"Credentials store error",
+        ),  # docker SDK: auth.py, AuthConfig.get_credential_store and _resolve_authconfig_credstore
+    ),
+    Fault(
         "disk full",
         "the Docker engine has no disk space left",
         (r"no space left on device", r"disk quota exceeded"),  # syscall.ENOSPC, syscall.EDQUOT
@@ -237,6 +244,7 @@ FAULTS = (
 
 STUCK = Fault("stuck", "the engine reports no progress", (), attempts=3, host="in the end")
 TIME_LIMIT = Fault("time limit", "the time limit is reached", (), host="in the end")
+INTERRUPTED = Fault("interrupted", "the run was stopped", ())
 UNKNOWN = Fault("other", "an error that is not known to be lasting", (), attempts=3)
 
 
@@ -341,11 +349,11 @@ class Puller:
             if lost:
                 raise PullError(reference, lost, "", attempts=0)
             if self._stop.is_set():
-                raise PullError(reference, TIME_LIMIT, "interrupted")
+                raise PullError(reference, INTERRUPTED, "")
             try:
                 act(deadline)
-            except APIError as error:
-                text = str(error.explanation or error)
+            except DockerException as error:
+                text = str((isinstance(error, APIError) and error.explanation) or error)
                 raise PullError(reference, classify(text), text) from None
             except requests.exceptions.RequestException as error:
                 raise self._engine_fault(reference, error, deadline) from None
@@ -410,8 +418,10 @@ class Puller:
                     raise PullError(reference, classify(text), text)
                 if progress.add(record):
                     self.hosts.works(reference.host)
-                if self._stop.is_set() or time.monotonic() >= deadline:
-                    # Closing the connection makes the engine give up this pull.
+                # Leaving closes the connection, which makes the engine give up this pull.
+                if self._stop.is_set():
+                    raise PullError(reference, INTERRUPTED, "")
+                if time.monotonic() >= deadline:
                     raise PullError(reference, TIME_LIMIT, f"not done after {self.seconds:.0f} s")
 
 

@@ -4,6 +4,8 @@ import time
 
 from rich.console import Console
 
+from ops.validation import Report
+
 console = Console(highlight=False, soft_wrap=True)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 _started = time.monotonic()
@@ -32,3 +34,21 @@ def fail(message: str) -> None:
 def _plain(message: str) -> str:
     """`message` with its own square brackets kept."""
     return message.replace("[", "\\[")
+
+
+_COLOURS = {"pass": "green", "fail": "bold red", "skip": "yellow"}
+
+
+def show_validation(report: Report) -> None:
+    """The report of `validate`: a line for each check, by category, and the summary."""
+    for category, checks in report.categories.items():
+        console.print(f"\n[bold]{category}[/bold]")
+        for check in checks:
+            colour = _COLOURS[check.result]
+            console.print(f"  [{colour}]{check.result:<4}[/{colour}] {_plain(check.name)}  [dim]{_plain(check.detail)}[/dim]")
+    passed, failed, skipped = (report.count(result) for result in ("pass", "fail", "skip"))  # type: ignore[arg-type]
+    colour = _COLOURS["fail" if failed else "pass"]
+    console.print(
+        f"\n[{colour}]{passed} passed, {failed} failed, {skipped} left out[/{colour}]"
+        f" [dim]in {report.seconds:.1f} s, stack {report.stack}[/dim]"
+    )

@@ -1,6 +1,8 @@
-"""What every command on a stack needs, had in the same order: toolchain, workspace, settings, engine."""
+"""What every command on a stack needs, had in the same order: toolchain, workspace, settings, engine, images, plugins."""
 
 import dataclasses
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +18,8 @@ from ops.errors import OpsError
 from ops.home import cache, home
 from ops.report import say, warn
 
+_EPHEMERAL = re.compile(r"pr-\d+")
+
 
 @dataclass
 class Session:
@@ -27,78 +31,90 @@ class Session:
 
     @cached_property
     def workspace(self) -> workspace.Workspace:
-        """The open stack, with Pulumi's command line and the plugins in place."""
+        """The open stack, with Pulumi's command line in place."""
         command = toolchain.pulumi(cache(), say)
-        opened = workspace.open_stack(
+        return workspace.open_stack(
             self.name, self._declare, home(), command, create=self.create, overrides=self.overrides
         )
-        return opened
 
     @cached_property
     def settings(self) -> Settings:
-        """The checked settings; Grafana is left out of a demo stack where it cannot be had (see `bring_images`)."""
+        """The checked settings as configured."""
         return self.workspace.settings()
 
     @cached_property
     def engine(self) -> docker.DockerClient:
-        """The Docker engine, which answers."""
-        return preflight.engine(self.settings, say)
+        """The Docker engine, which answers. It needs no other setting than its address, so that destroy needs none."""
+        return preflight.engine(self.workspace.configuration.get("dockerHost", ""), say)
+
+    @cached_property
+    def deployed(self) -> Settings:
+        """The settings as the stack on the engine has them: images by the references that are there, Grafana if it is."""
+        return self._with_images(pull=False)
 
     def up(self) -> dict[str, int]:
         """Bring the stack up, after everything that can be checked beforehand."""
         preflight.check(self.settings, self.engine)
         interrupted.clean_up(self.workspace, self.engine)
-        self._bring_images(pull=True)
-        self._plugins()
+        self.deployed = self._with_images(pull=True)
+        self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
         return update.up(self.workspace, self.engine)
 
     def preview(self, *, refresh: bool) -> dict[str, int]:
         """Show what `up` would change; brings no image."""
-        self._bring_images(pull=False)
-        self._plugins()
+        self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
         return update.preview(self.workspace, refresh=refresh)
 
     def refresh(self) -> dict[str, int]:
         """Read back what is there."""
-        self._plugins()
+        _ = self.engine
+        self._plugins(self._providers_in_state())
         return update.refresh(self.workspace)
 
     def destroy(self) -> None:
-        """Remove everything of the stack, and the stack itself where it is an ephemeral one."""
-        self._plugins()
+        """Remove everything of the stack, and an ephemeral stack's own record, too."""
         interrupted.clean_up(self.workspace, self.engine)
+        self._plugins(self._providers_in_state())
         update.destroy(self.workspace)
+        if _EPHEMERAL.fullmatch(self.name):
+            opened = self.workspace.stack.workspace
+            opened.remove_stack(self.name)
+            (Path(opened.work_dir) / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
 
-    def _plugins(self) -> None:
-        opened = self.workspace
-        plugins = ["docker"] + (["grafana"] if self.settings.grafana.mode != "none" else [])
-        for plugin in plugins:
-            toolchain.plugin(
-                plugin, opened.stack.workspace.pulumi_command, Path(opened.environment["PULUMI_HOME"]), cache(), say
-            )
+    def _providers_in_state(self) -> list[str]:
+        state = json.dumps(self.workspace.stack.export_stack().deployment)
+        return [name for name in toolchain.plugin_versions() if f'"pulumi:providers:{name}"' in state]
 
-    def _bring_images(self, *, pull: bool) -> None:
-        """Settle by which reference the containers use each image, bringing it to the engine first where `pull`."""
+    def _plugins(self, names: list[str]) -> None:
+        command = self.workspace.stack.workspace.pulumi_command
+        directory = Path(self.workspace.environment["PULUMI_HOME"])
+        for name in names:
+            toolchain.plugin(name, command, directory, cache(), say)
+
+    def _with_images(self, *, pull: bool) -> Settings:
+        """The settings with the reference of each image, which `pull` brings to the engine first.
+
+        A demo stack goes without Grafana where its image cannot be had.
+        """
         settings = self.settings
         keys = image_keys_of(settings)
         if pull:
-            optional = ["grafana"] if settings.demo else []
             try:
-                found = images.bring(keys, settings, self.engine, cache(), say, optional=optional)
+                found = images.bring(
+                    keys, settings, self.engine, cache(), say, optional=["grafana"] if settings.demo else []
+                )
             except (images.ImagesError, registry.EngineError) as error:
                 raise OpsError(str(error)) from None
         else:
             there = images.local(keys, settings, self.engine, cache())
             # What is not there yet is shown as `up` would ask the registry for it.
             found = {key: reference or str(image.reference) for key, (image, reference) in there.items()}
-            if settings.demo and not there.get("grafana", ("", "there"))[1]:
+            if settings.demo and "grafana" in keys and not there["grafana"][1]:
                 del found["grafana"]
         if "grafana" in keys and "grafana" not in found:
             warn("Grafana's image cannot be had: this stack goes without it, and without dashboards")
             settings = dataclasses.replace(settings, grafana=dataclasses.replace(settings.grafana, mode="none"))
-        self.settings = dataclasses.replace(
-            settings, images=dataclasses.replace(settings.images, overrides=found)
-        )
+        return dataclasses.replace(settings, images=dataclasses.replace(settings.images, overrides=found))
 
     def _declare(self) -> None:
-        declare(self.settings)
+        declare(self.deployed)

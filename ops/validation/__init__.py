@@ -1,0 +1,74 @@
+"""Checks of a running stack, in seven categories: `validate` runs them all."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import docker
+
+from config.settings import Settings
+from ops.validation import alertmanager, exporters, grafana, logs, prometheus, services
+from ops.validation.check import Check
+
+# Seconds between two rounds while a stack that has just started is waited for.
+_PAUSE = 2
+
+_CATEGORIES: dict[str, Callable[[Settings, docker.DockerClient], Iterable[Check]]] = {
+    "service status": services.status,
+    "service health": services.health,
+    "prometheus": prometheus.checks,
+    "alertmanager": alertmanager.checks,
+    "grafana": grafana.checks,
+    "log shipper": logs.checks,
+    "exporters": exporters.checks,
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks of one run, by category, and how long it took in seconds."""
+
+    stack: str
+    seconds: float
+    categories: dict[str, list[Check]]
+
+    def count(self, result: Literal["pass", "fail", "skip"]) -> int:
+        """How many checks ended like that."""
+        return sum(check.result == result for checks in self.categories.values() for check in checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON has it."""
+        return {
+            "stack": self.stack,
+            "passed": self.count("fail") == 0,
+            "seconds": round(self.seconds, 1),
+            "counts": {result: self.count(result) for result in ("pass", "fail", "skip")},  # type: ignore[arg-type]
+            "categories": {name: [asdict(check) for check in checks] for name, checks in self.categories.items()},
+        }
+
+
+def validate(settings: Settings, engine: docker.DockerClient, wait: float = 0) -> Report:
+    """Check the running stack; until everything passes or `wait` seconds are over, check again what did not pass."""
+    started = time.monotonic()
+    results = {name: _run(category, settings, engine) for name, category in _CATEGORIES.items()}
+    while time.monotonic() - started < wait:
+        failing = [name for name, checks in results.items() if any(check.result == "fail" for check in checks)]
+        if not failing:
+            break
+        time.sleep(_PAUSE)
+        results.update({name: _run(_CATEGORIES[name], settings, engine) for name in failing})
+    return Report(settings.stack, time.monotonic() - started, results)
+
+
+def _run(
+    category: Callable[[Settings, docker.DockerClient], Iterable[Check]],
+    settings: Settings,
+    engine: docker.DockerClient,
+) -> list[Check]:
+    checks: list[Check] = []
+    try:
+        checks.extend(category(settings, engine))
+    except Exception as error:  # whatever stops a category from being checked is a failure of that category
+        checks.append(Check.fail("can be checked", f"{type(error).__name__}: {error}"))
+    return checks
