@@ -130,6 +130,18 @@ class Front:
 
         self.faults.append(fault)
 
+    def require(self, authorization: str) -> None:
+        """Refuse every request that does not come with this value of the Authorization header."""
+
+        def fault(handler: "_Handler") -> bool:
+            if handler.headers["Authorization"] == authorization:
+                return False
+            challenge = {"WWW-Authenticate": 'Basic realm="test"'}
+            answer(401, "UNAUTHORIZED", "authentication required", challenge)(handler)
+            return True
+
+        self.faults.append(fault)
+
     def count(self, part: str) -> int:
         """How many requests so far had `part` in their method and path."""
         return sum(part in line for line in self.seen)

@@ -1,10 +1,14 @@
 """Images come to a real engine from a real registry, and from elsewhere when the registry fails in the ways registries fail."""
 
+import base64
 import io
 import ipaddress
+import json
 import os
 import secrets
+import signal
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -292,6 +296,47 @@ def test_a_refusal_is_not_tried_again(world: World, front: Front) -> None:
     assert "denied" in error.tried["one"][0]
     assert "docker login" in str(error)
     assert front.count("/manifests/") <= 2
+
+
+def test_credentials_of_docker_login_are_used(
+    world: World, front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed = world.push("team/one")
+    world.want(one=f"{front.host}/team/one")
+    token = base64.b64encode(b"somebody:something").decode()
+    front.require(f"Basic {token}")
+    assert "denied" in failure(world, "one").tried["one"][0]
+
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {front.host: {"auth": token}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    world.engine = docker.from_env()
+    assert world.id_of(world.bring("one")["one"]) == pushed
+
+
+@pytest.mark.filterwarnings("ignore:docker-credential-nobody-has-this")
+def test_a_broken_credential_helper_is_named(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.want(one=f"{world.registry.host}/team/one")
+    (tmp_path / "config.json").write_text(json.dumps({"credsStore": "nobody-has-this"}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    world.engine = docker.from_env()
+    error = failure(world, "one")
+    assert "credentials (" in error.tried["one"][0]
+    assert "docker-credential-nobody-has-this" in error.tried["one"][0]
+
+
+def test_an_interrupted_run_ends_at_once(world: World, front: Front) -> None:
+    world.push("team/one")
+    world.want(one=f"{front.host}/team/one")
+    front.use(registries.drip(world.registry.host, 60), of="/blobs/", times=99)
+    # A signal of our own with the effect of Ctrl-C, which test runners in the background ignore.
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    threading.Timer(3, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        world.bring("one")
+    signal.signal(signal.SIGUSR1, before)
+    assert time.monotonic() - started < 8
 
 
 def test_a_certificate_that_is_not_trusted_is_one_clear_error(world: World, outside: str) -> None:
