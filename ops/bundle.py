@@ -1,7 +1,7 @@
 """Offline bundles: all images of a stack in one file, for a machine that no registry can be reached from.
 
-A bundle is a tar of two files. `images.tar` is what `docker save` writes, so `docker load` reads it without this program.
-`bundle.json` says what is in it; it comes last, so that a file that was cut off has none.
+A bundle is a tar of two files. `images.tar` is what `docker save` writes, so `docker load` reads it without this
+program. `bundle.json` says what is in it; it comes last, so that a file that was cut off has none.
 """
 
 import hashlib
@@ -27,21 +27,23 @@ _IMAGES = "images.tar"
 _INDEX = "bundle.json"
 _CHUNK = 1 << 20
 _BLOCK = 512
-# Seconds without a word from the engine. It unpacks every image before the first byte of an answer (moby: image/tarexport).
+# Seconds without a word from the engine, which unpacks every image before the first byte of its answer
+# (moby: image/tarexport).
 _SILENCE = 900.0
 _PROGRESS_EVERY = 5.0
 
 
 class BundleError(OpsError):
-    """A bundle cannot be written, or a file is not a whole and unchanged bundle; the message says which and what to do."""
+    """A bundle cannot be written, or a file is not a whole and unchanged bundle; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """One image of a bundle.
 
-    `wanted` is what it stands for (the pinned reference of images.yaml), `reference` the name it has once it is loaded,
-    `digest` the registry's digest when it came from one (else empty), `size` in bytes, `layers` the digests of its contents.
+    `wanted` is what it stands for (the pinned reference of images.yaml), `reference` the name it has once it is
+    loaded, `digest` the registry's digest when it came from one (else empty), `size` in bytes, `layers` the digests of
+    its contents.
     """
 
     key: str

@@ -1,8 +1,9 @@
 """Brings every image that a stack needs to the Docker engine before Pulumi starts, from wherever it can be had.
 
-Pulumi's Docker provider pulls without a second attempt and overlooks errors in the middle of a pull, but looks at the local
-engine first. So `bring` does it: the local engine, a mirror, the registry, an offline bundle, a Dockerfile of ours, and `lab/`,
-which builds images from package mirrors. The first that has an image wins, and later runs stay with it.
+Pulumi's Docker provider pulls without a second attempt and overlooks errors in the middle of a pull, but looks at the
+local engine first. So `bring` does it: the local engine, a mirror, the registry, a Dockerfile of ours, an offline
+bundle, and `lab/`, which builds images from package mirrors. The first that has an image wins, and later runs stay
+with it.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ class HasImages(Protocol):
 
 
 class ImagesError(OpsError):
-    """Some images cannot be had. `tried` has, for each key, what was tried and why it failed; `references` the others."""
+    """Some images cannot be had. `tried`: for each key, what was tried and why it failed; `references`: the others."""
 
     def __init__(self, tried: Mapping[str, list[str]], references: Mapping[str, str], message: str) -> None:
         """`message` is the whole text."""
@@ -75,7 +76,7 @@ class _Built(BaseModel):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a stack wants under one key: an image of a registry, or (`build`) one made from the Dockerfile in a directory."""
+    """What a stack wants under one key: an image of a registry, or (`build`) one made from a directory's Dockerfile."""
 
     key: str
     reference: Reference
@@ -107,7 +108,7 @@ def catalogue(path: Path = CATALOGUE) -> dict[str, Wanted]:
 
 
 def wanted(keys: Iterable[str], overrides: Mapping[str, str], path: Path = CATALOGUE) -> dict[str, Wanted]:
-    """What a stack wants for these keys, its overrides applied. Raises SettingsError that names a wrong key or reference."""
+    """What a stack wants for these keys, its overrides applied. Raises SettingsError for a wrong key or reference."""
     known = catalogue(path)
     keys = list(keys)
     for key in (*overrides, *keys):
@@ -137,8 +138,8 @@ def _fingerprint(directory: Path) -> str:
 class _StandIns:
     """Which images came from a bundle or from the lab for which wanted ones: a small file in the cache.
 
-    Such an image has no registry's digest, and often another name, so that the engine alone could not say what it stands for.
-    Only an image with the same ID under the same name counts: a record can become useless, but not wrong.
+    Such an image has no registry's digest, and often another name, so that the engine alone could not say what it
+    stands for. Only an image with the same ID under the same name counts: a record can become useless, but not wrong.
     """
 
     def __init__(self, cache: Path) -> None:
@@ -249,8 +250,8 @@ def bring(
     """Bring the images of these keys to the engine; gives, for each key, the reference that a container must use.
 
     A key of `optional` that cannot be had is reported and left out. Raises ImagesError when another cannot be had,
-    SettingsError for a wrong override, EngineError when the engine stops answering. `cache` is a directory that outlives
-    the run.
+    SettingsError for a wrong override, EngineError when the engine stops answering. `cache` is a directory that
+    outlives the run.
     """
     state = local(keys, settings, engine, cache, path)
     run = _Run(settings.images, engine, cache, report, {key: image for key, (image, _) in state.items()})
@@ -493,8 +494,8 @@ def pin(
 ) -> dict[str, str]:
     """Ask the registries for the digests of the tags in images.yaml and write them there; gives them by key.
 
-    `keys` limits it to some images. Comments and everything else in the file stay. Digests that could be had are written
-    also when others could not; then it raises ImagesError.
+    `keys` limits it to some images. Comments and everything else in the file stay. Digests that could be had are
+    written also when others could not; then it raises ImagesError.
     """
     images = settings.images
     entries = {key: image for key, image in catalogue(path).items() if not image.build}

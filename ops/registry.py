@@ -1,6 +1,7 @@
 """Pulling one image through the Docker engine: what its errors mean, which are worth another attempt, and for how long.
 
-The engine does the pulling, so all that is left of an error is its text. `FAULTS` is the one place that knows these texts.
+The engine does the pulling, so all that is left of an error is its text. `FAULTS` is the one place that knows these
+texts.
 """
 
 import re
@@ -23,8 +24,9 @@ from ops.errors import OpsError
 Report = Callable[[str], None]
 """Takes one line about what is going on, for a person to read."""
 
-# Seconds without a word from the engine after which an attempt counts as stuck. The engine is silent while it waits for a
-# registry, at most 15 s for each address it knows (moby: registry/registry.go), and reports progress all along afterwards.
+# Seconds without a word from the engine after which an attempt counts as stuck. The engine is silent while it waits for
+# a registry, at most 15 s for each address it knows (moby: registry/registry.go), and reports progress all along
+# afterwards.
 SILENCE = 60.0
 
 # Seconds between two progress lines of one image.
@@ -73,7 +75,7 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Read `[host/]path[:tag][@digest]`; neither tag nor digest means `latest`. Raises ValueError when it is malformed."""
+    """Read `[host/]path[:tag][@digest]`; neither tag nor digest means `latest`. Raises ValueError if malformed."""
     name, _, digest = text.partition("@")
     repository, tag = parse_repository_tag(name)
     try:
@@ -178,7 +180,7 @@ FAULTS = (
         (
             r"server misbehaving",  # Go: net/net.go, errServerMisbehaving (SERVFAIL)
             r"Temporary failure in name resolution",  # glibc: EAI_AGAIN
-            r"lookup [^ ]+(?: on [^ ]+)?: .*(?:i/o timeout|connection refused)",  # Go: net.DNSError around a socket error
+            r"lookup [^ ]+(?: on [^ ]+)?: .*(?:i/o timeout|connection refused)",  # Go: a socket error in net.DNSError
         ),
         attempts=4,
         host="in the end",
@@ -235,7 +237,7 @@ FAULTS = (
             r"\bEOF\b",  # Go: io.EOF, io.ErrUnexpectedEOF
             r"server sent GOAWAY|stream error: stream ID",  # Go: http2
             r"use of closed network connection|server closed idle connection",  # Go: net, net/http
-            r"verification failed|unexpected commit (?:digest|size)",  # moby: distribution/pull_v2.go; containerd: content
+            r"verification failed|unexpected commit (?:digest|size)",  # moby: pull_v2.go; containerd: content/local
         ),
         attempts=5,
         host="in the end",
@@ -481,7 +483,8 @@ class _OutOfAttempts(tenacity.stop.stop_base):
 
 _out_of_attempts = _OutOfAttempts()
 
-# Some registries say how long to wait, as a Go duration: "toomanyrequests: retry-after: 412.5µs, allowed: 44000/minute".
+# Some registries say how long to wait, as a Go duration:
+# "toomanyrequests: retry-after: 412.5µs, allowed: 44000/minute".
 _RETRY_AFTER = re.compile(r"retry[- ]after:? ([\d.]+)\s?(ms|µs|us|ns|m|s|)\b", re.IGNORECASE)
 _UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "": 1.0, "m": 60.0}
 
@@ -493,7 +496,7 @@ def retry_after(text: str) -> float:
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Seconds before the next attempt: doubling from the fault's own start, with jitter, and never less than asked for."""
+    """Seconds before the next attempt: doubling from the fault's own start, with jitter; never less than asked for."""
     error = _error(state)
     backoff = tenacity.wait_exponential_jitter(multiplier=error.fault.wait, max=60.0, jitter=error.fault.wait)
     return max(retry_after(error.text), backoff(state))

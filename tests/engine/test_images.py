@@ -1,4 +1,4 @@
-"""Images come to a real engine from a real registry, and from elsewhere when the registry fails in the ways registries fail."""
+"""Images come to a real engine from a real registry, and from elsewhere when it fails in the ways registries fail."""
 
 import base64
 import io

@@ -28,7 +28,7 @@ DIGEST = "sha256:" + "a" * 64
             "name service failing",
         ),
         (
-            "dial tcp: lookup quay.io on 127.0.0.53:53: read udp 127.0.0.1:4242->127.0.0.53:53: read: connection refused",
+            "dial tcp: lookup quay.io on 127.0.0.53:53: read udp 127.0.0.1:42->127.0.0.53:53: read: connection refused",
             "name service failing",
         ),
         ("dial tcp 127.0.0.1:5000: connect: connection refused", "unreachable"),
