@@ -65,6 +65,7 @@ DIGEST = "sha256:" + "a" * 64
         ("no matching manifest for linux/arm64/v8 in the manifest list entries", "not found"),
         ("invalid reference format: repository name must be lowercase", "invalid reference"),
         ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device", "disk full"),
+        ("Credentials store error: StoreError('docker-credential-x not installed')", "credentials"),
         ("something that nobody has seen before", "other"),
     ],
 )
@@ -74,7 +75,17 @@ def test_the_texts_of_the_engine_are_understood(text: str, name: str) -> None:
 
 def test_lasting_faults_are_not_tried_again_and_passing_ones_are() -> None:
     attempts = {fault.name: fault.attempts for fault in registry.FAULTS}
-    for name in ("not found", "denied", "invalid reference", "disk full", "no such host", "unreachable", "TLS"):
+    lasting = (
+        "not found",
+        "denied",
+        "invalid reference",
+        "disk full",
+        "credentials",
+        "no such host",
+        "unreachable",
+        "TLS",
+    )
+    for name in lasting:
         assert attempts.pop(name) == 1
     assert min(attempts.values()) >= 3
 
