@@ -218,9 +218,8 @@ def build(key: str, engine: docker.DockerClient, cache: Path, report: Report) ->
     try:
         engine.images.build(fileobj=context, custom_context=True, tag=wanted, rm=True, forcerm=True, pull=False)
     except (docker.errors.BuildError, docker.errors.APIError) as error:
-        raise LabError(
-            f"building the image {wanted} failed: {error}\nCheck the Docker engine (`docker info`) and the room on its disk."
-        ) from error
+        remedy = "Check the Docker engine (`docker info`) and the room on its disk."
+        raise LabError(f"building the image {wanted} failed: {error}\n{remedy}") from error
     return wanted
 
 

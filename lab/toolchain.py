@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
@@ -43,14 +43,19 @@ class Module:
     """The variable that the linker sets to the version."""
     tags: str = ""
     """Build tags."""
-    directory: Path | None = field(default=None)
-    """Where the module lies, if not in lab/go."""
+    shared: bool = False
+    """Whether its dependencies are held at the versions of the other shared modules, by shared.work."""
+    parent: Path = ROOT / "go"
+    """Where its directory lies."""
 
     @property
     def path(self) -> Path:
         """The module's directory."""
-        return self.directory or ROOT / "go" / self.name
+        return self.parent / self.name
 
+
+WORKSPACE = ROOT / "go" / "shared.work"
+"""The Go workspace of the shared modules: with the same versions everywhere, what is compiled for one serves all."""
 
 _COMMON_VERSION = "github.com/prometheus/common/version.Version"
 _LOKI_VERSION = "github.com/grafana/loki/v3/pkg/util/build.Version"
@@ -88,12 +93,19 @@ MODULES = (
         symbol=_COMMON_VERSION,
     ),
     Module(
+        "dashboard-linter",
+        {"dashboard-linter": "github.com/grafana/dashboard-linter"},
+        source="github.com/grafana/dashboard-linter",
+        minutes="a minute",
+    ),
+    Module(
         "docker-provider",
         {"pulumi-resource-docker": "."},
         source="pulumi-docker",
         minutes="2 minutes",
         symbol="main.version",
         tags="no_compose",
+        shared=False,
     ),
     Module(
         "prometheus",
@@ -111,6 +123,7 @@ MODULES = (
         source="github.com/grafana/loki/v3",
         minutes="4 minutes",
         symbol=_LOKI_VERSION,
+        shared=False,
     ),
     Module(
         "promtail",
@@ -118,6 +131,7 @@ MODULES = (
         source="github.com/grafana/loki/v3",
         minutes="3 minutes",
         symbol=_LOKI_VERSION,
+        shared=False,
     ),
     Module(
         "pulumi",
@@ -125,6 +139,7 @@ MODULES = (
         source="github.com/pulumi/pulumi/pkg/v3",
         minutes="3 minutes",
         symbol="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
+        shared=False,
     ),
 )
 """Every wrapper module, the quick ones first."""
@@ -162,16 +177,31 @@ def version(module: Module) -> str:
 def key(module: Module) -> str:
     """Give 12 hex digits that change when the module's files, its build flags or the Go version change."""
     digest = hashlib.sha256()
-    for file in sorted(module.path.iterdir()):
+    for file in _sources(module):
         digest.update(f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
     digest.update(json.dumps([dict(module.executables), _flags(module), _go_identity()]).encode())
     return digest.hexdigest()[:12]
 
 
+def _sources(module: Module) -> list[Path]:
+    """Give the files that decide what a module's executables are."""
+    files = sorted(file for file in module.path.rglob("*") if file.is_file())
+    if not module.shared:
+        return files
+    # What one shared module requires can raise a version in all of them.
+    others = sorted(other.path / "go.mod" for other in MODULES if other.shared)
+    return [*files, WORKSPACE, WORKSPACE.with_suffix(".work.sum"), *others]
+
+
+def directory(module: Module, cache: Path) -> Path:
+    """Give the directory under `cache` of a module's executables, built or not."""
+    return cache / "toolchain" / f"{module.name}-{key(module)}"
+
+
 def location(tool: str, cache: Path) -> Path:
     """Give the path of an executable under `cache`, built or not."""
     module = module_of(tool)
-    return _directory(module, cache) / tool
+    return directory(module, cache) / tool
 
 
 def build(tool: str, cache: Path, report: Report) -> Path:
@@ -185,7 +215,7 @@ def build(tool: str, cache: Path, report: Report) -> Path:
 
 def build_module(module: Module, cache: Path, report: Report) -> Path:
     """Give the directory with a module's executables, building them when it is not there."""
-    target = _directory(module, cache)
+    target = directory(module, cache)
     if target.is_dir():
         return target
     with locked(target.with_suffix(".lock"), f"building {module.name}", report):
@@ -203,7 +233,7 @@ def build_module(module: Module, cache: Path, report: Report) -> Path:
                 GO_REMEDY,
                 report,
                 cwd=module.path,
-                env=GO_ENVIRONMENT,
+                env=_environment(module),
             )
             scratch.chmod(0o755)
             scratch.rename(target)
@@ -221,16 +251,13 @@ def download(module: Module, report: Report) -> None:
         GO_REMEDY,
         report,
         cwd=module.path,
-        env=GO_ENVIRONMENT,
+        env=_environment(module),
     )
 
 
-GO_ENVIRONMENT = {"CGO_ENABLED": "0"}
-"""What the lab adds to the environment of `go`: no C compiler is needed, and executables run in any image."""
-
-
-def _directory(module: Module, cache: Path) -> Path:
-    return cache / "toolchain" / f"{module.name}-{key(module)}"
+def _environment(module: Module) -> dict[str, str]:
+    """Give what is added to the environment of `go`; without cgo, neither a C compiler nor a library is needed."""
+    return {"CGO_ENABLED": "0", "GOWORK": str(WORKSPACE) if module.shared else "off"}
 
 
 def _flags(module: Module) -> list[str]:
