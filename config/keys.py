@@ -3,20 +3,37 @@
 `Pulumi.yaml` declares the same keys for the Pulumi engine; a unit test keeps the two alike.
 """
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, SecretStr
 from pydantic.alias_generators import to_camel
 
-_GO_DURATION = re.compile(r"(\d+(ms|s|m|h|d|w|y))+")
+# Prometheus takes the units from the longest to the shortest, each once.
+_DURATION = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
+_WHOLE_DAYS = re.compile(r"\d+[dw]")
 _ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?:(\d{1,5})")
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
 
 
 def _duration(value: str) -> str:
-    if not _GO_DURATION.fullmatch(value):
-        raise ValueError("must be a duration such as 10s, 5m, 12h or 30d")
+    if not _DURATION.fullmatch(value) or not re.search("[1-9]", value):
+        raise ValueError("must be a duration such as 10s, 5m, 1h30m or 30d, and not zero")
+    return value
+
+
+def _days(value: str) -> str:
+    if not _WHOLE_DAYS.fullmatch(value) or not re.search("[1-9]", value):
+        raise ValueError("must be whole days or weeks, such as 30d or 4w, and not zero")
+    return value
+
+
+def _ip_address(value: str) -> str:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("must be an IP address, such as 127.0.0.1, or 0.0.0.0 for every one of the host") from None
     return value
 
 
@@ -34,8 +51,16 @@ def _email(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    if value and not re.match(r"https?://[^/\s]+", value):
+    if value and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
         raise ValueError("must be an address that starts with http:// or https://")
+    return value
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"must be a regular expression: {error}") from None
     return value
 
 
@@ -46,11 +71,16 @@ def _secret_url(value: SecretStr | None) -> SecretStr | None:
 
 
 Duration = Annotated[str, AfterValidator(_duration)]
+Days = Annotated[str, AfterValidator(_days)]
+IpAddress = Annotated[str, AfterValidator(_ip_address)]
 Address = Annotated[str, AfterValidator(_address)]
 Email = Annotated[str, AfterValidator(_email)]
 Url = Annotated[str, AfterValidator(_url)]
 SecretUrl = Annotated[SecretStr | None, AfterValidator(_secret_url)]
+Regex = Annotated[str, AfterValidator(_regex)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+# Docker Engine refuses less.
+Megabytes = Annotated[int, Field(ge=6)]
 
 
 def _key(default: Any, description: str, *, env: str | None = None) -> Any:
@@ -68,8 +98,10 @@ class Keys(BaseModel):
 
     docker_host: str = _key("", "Docker host, such as ssh://user@host; empty: DOCKER_HOST or the local socket.")
     docker_network: str = _key("", "Existing Docker network that the backend is on, for the stack to join.")
-    bind_address: str = _key("127.0.0.1", "Address on the Docker host that the user interfaces are published on.")
-    prometheus_port: Port | None = _key(None, "Published port of Prometheus; default 9090, or one of its own in pr-<n>.")
+    bind_address: IpAddress = _key("127.0.0.1", "Address on the Docker host that the user interfaces are published on.")
+    prometheus_port: Port | None = _key(
+        None, "Published port of Prometheus; default 9090, or one of its own in pr-<n>."
+    )
     alertmanager_port: Port | None = _key(None, "Published port of Alertmanager; default 9093.")
     grafana_port: Port | None = _key(None, "Published port of Grafana; default 3000.")
     loki_port: Port | None = _key(None, "Published port of Loki; default 3100.")
@@ -83,11 +115,11 @@ class Keys(BaseModel):
     scrape_interval: Duration = _key("10s", "How often Prometheus scrapes its targets.")
     evaluation_interval: Duration = _key("10s", "How often Prometheus evaluates its rules.")
     prometheus_retention: Duration = _key("30d", "How long Prometheus keeps samples.")
-    loki_retention: Duration = _key("30d", "How long Loki keeps log lines; whole days.")
-    thresholds: dict[str, float] = _key({}, "Alert thresholds by key of config/prometheus/thresholds.yaml.")
+    loki_retention: Days = _key("30d", "How long Loki keeps log lines; whole days.")
+    thresholds: dict[str, FiniteFloat] = _key({}, "Alert thresholds by key of config/prometheus/thresholds.yaml.")
     drill: bool = _key(False, "Shorten the waits of alerts, for drills.")
-    memory: dict[str, int] = _key({}, "Memory limits in MB by service, in place of the defaults.")
-    container_filter: str = _key("", "Regex of the container names to watch; default: this stack's, in prod all.")
+    memory: dict[str, Megabytes] = _key({}, "Memory limits in MB by service, in place of the defaults.")
+    container_filter: Regex = _key("", "Regex of the container names to watch; default: this stack's, in prod all.")
     log_agent: Literal["promtail", "alloy"] = _key("promtail", "Which agent ships the logs.")
     runbook_base_url: Url = _key(
         "https://github.com/example/defi-monitoring/blob/main/docs/runbooks", "Address that runbook pages live under."

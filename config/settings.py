@@ -3,13 +3,14 @@
 Everything is checked here, before any resource is declared; every error names its key, the value and the way out.
 """
 
+import difflib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 import yaml
 from dotenv import dotenv_values
@@ -43,6 +44,12 @@ DEFAULT_MEMORY = {
     "demo": 256,
     "config-writer": 256,
 }
+
+
+_CONFIGURATION = "Pulumi configuration"
+_PORTS = frozenset({"prometheusPort", "alertmanagerPort", "grafanaPort", "lokiPort"})
+# How a key that holds several values is written: Python's type of it -> JSON's type and name.
+_STRUCTURES: Mapping[Any, tuple[type, str]] = {dict: (dict, "object"), tuple: (list, "list")}
 
 
 class SettingsError(ValueError):
@@ -193,36 +200,29 @@ def load(
 ) -> Settings:
     """The settings of `stack`.
 
-    Takes `values`: Pulumi configuration of the `monitoring` namespace, key -> text (JSON for lists and objects), secrets
-    decrypted; `encrypted`: which of them the stack's file keeps encrypted (None where that is not known); and the
-    environment. An environment variable, then `dotenv`, is read where a key is absent or empty.
+    Takes `values`: Pulumi configuration of the `monitoring` namespace, key -> text (JSON for lists and objects),
+    secrets decrypted; `encrypted`: which of them the stack's file keeps encrypted (None where that is not known); and
+    the environment. An environment variable, then `dotenv`, is read where a key is absent or empty.
 
     Raises SettingsError with all that is wrong.
     """
-    if not _STACK_NAME.fullmatch(stack):
-        raise SettingsError(
-            f"stack name {stack!r} cannot become part of a container name: use at most 40 of a-z, 0-9, '-' and '_', "
-            "starting with a letter or digit, such as dev, prod or pr-12"
-        )
-    keys, sources = _read(values, encrypted, os.environ if environment is None else environment, dotenv)
-    problems = _missing(keys)
-    thresholds = _merge("thresholds", keys.thresholds, default_thresholds(), problems)
-    memory = _merge("memory", keys.memory, DEFAULT_MEMORY, problems)
-    if keys.loki_retention[-1:] not in ("d", "w"):
-        problems.append(_problem("lokiRetention", keys.loki_retention, "must be whole days, such as 30d", sources))
-    if keys.container_filter:
-        try:
-            re.compile(keys.container_filter)
-        except re.error as error:
-            problems.append(_problem("containerFilter", keys.container_filter, f"is no regex: {error}", sources))
-    unknown = set(keys.image_overrides) - set(image_keys())
-    problems += [_unknown(f"imageOverrides.{key}", image_keys()) for key in sorted(unknown)]
+    check_stack_name(stack)
+    reading = _read(values, encrypted, os.environ if environment is None else environment, dotenv)
+    keys, problems = reading.keys, reading.problems
+    problems += _missing(keys, reading.wrong)
+    thresholds = default_thresholds()
+    problems += _unknown_in("thresholds", keys.thresholds, thresholds, "config/prometheus/thresholds.yaml lists all")
+    problems += _unknown_in("memory", keys.memory, DEFAULT_MEMORY, f"the services are {', '.join(DEFAULT_MEMORY)}")
+    problems += _unknown_in("imageOverrides", keys.image_overrides, image_keys(), "config/images.yaml lists all")
     ports = _ports(stack, keys)
-    if len({ports.prometheus, ports.alertmanager, ports.grafana, ports.loki}) < 4:
-        problems.append(f"ports {ports} clash: prometheusPort, alertmanagerPort, grafanaPort, lokiPort must differ")
+    if not reading.wrong & _PORTS and len({getattr(ports, name) for name in vars(ports)}) < len(_PORTS):
+        taken = ", ".join(f"{PROJECT}:{name}Port is {port}" for name, port in vars(ports).items())
+        problems.append(
+            f"ports clash: {taken}; each must differ; set one with: pulumi config set {PROJECT}:lokiPort PORT"
+        )
     if problems:
         raise SettingsError("\n".join(problems))
-    host = "127.0.0.1" if keys.bind_address in ("0.0.0.0", "::") else keys.bind_address
+    host = _reachable(keys.bind_address)
     return Settings(
         project=PROJECT,
         stack=stack,
@@ -257,7 +257,7 @@ def load(
             admin_password=keys.grafana_admin_password,
             token=keys.grafana_token,
         ),
-        thresholds=thresholds,
+        thresholds={**thresholds, **keys.thresholds},
         runbook_base_url=keys.runbook_base_url.rstrip("/"),
         cadvisor=Cadvisor(
             containers=keys.container_filter or (f"{PROJECT}-{stack}-.+" if keys.demo else ".+"),
@@ -275,8 +275,17 @@ def load(
             email_high=keys.alert_email_high,
             heartbeat_url=keys.heartbeat_url,
         ),
-        memory=memory,
+        memory={**DEFAULT_MEMORY, **keys.memory},
     )
+
+
+def check_stack_name(stack: str) -> None:
+    """Raise SettingsError where `stack` cannot become part of the names of containers."""
+    if not _STACK_NAME.fullmatch(stack):
+        raise SettingsError(
+            f"stack name {stack!r} cannot become part of a container name: use at most 40 of a-z, 0-9, '-' and '_', "
+            "starting with a letter or digit, such as dev, prod or pr-12"
+        )
 
 
 def default_thresholds() -> dict[str, float]:
@@ -310,13 +319,21 @@ def required_secrets(values: Mapping[str, Any]) -> list[str]:
     return secrets + (["grafanaAdminPassword"] if values.get("grafanaMode", "container") == "container" else [])
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """The keys as far as they are right, which of them are wrong (and have their default), and what is wrong."""
+
+    keys: Keys
+    wrong: set[str]
+    problems: list[str]
+
+
 def _read(
     values: Mapping[str, str], encrypted: set[str] | None, environment: Mapping[str, str], dotenv: Path
-) -> tuple[Keys, dict[str, str]]:
-    """The keys, and where each value came from; raises SettingsError for what is malformed, unknown or in clear."""
-    problems = []
-    known = {to_camel(name) for name in Keys.model_fields}
-    problems += [_unknown(key, sorted(known)) for key in sorted(set(values) - known)]
+) -> _Reading:
+    """Each key's value from where it comes first; a problem for what is malformed, unknown or a secret in clear."""
+    kinds = {to_camel(name): get_origin(field.annotation) for name, field in Keys.model_fields.items()}
+    problems = [_unknown(key, kinds, "Pulumi.yaml lists all") for key in sorted(set(values) - set(kinds))]
     if encrypted is not None:
         problems += [
             f"{PROJECT}:{key} is a secret stored in clear in the stack's file; "
@@ -324,56 +341,73 @@ def _read(
             for key in sorted(secret_keys())
             if values.get(key) and key not in encrypted
         ]
+    given = from_environment(environment, dotenv)
+    given |= {key: (value, _CONFIGURATION) for key, value in values.items() if key in kinds and value != ""}
+    sources = {key: source for key, (_, source) in given.items()}
     found: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for key, (value, source) in from_environment(environment, dotenv).items():
-        found[key], sources[key] = value, source
-    for key in known & set(values):
-        if values[key] != "":
-            found[key], sources[key] = values[key], "Pulumi configuration"
-    for key, annotation in ((to_camel(n), f.annotation) for n, f in Keys.model_fields.items()):
-        if key in found and ("dict" in str(annotation) or "tuple" in str(annotation)):
-            try:
-                found[key] = json.loads(found[key])
-            except ValueError:
-                problems.append(_problem(key, found.pop(key), "must be JSON", sources))
+    wrong = set()
+    for key, (text, _) in given.items():
+        try:
+            found[key] = _structure(text, kinds[key]) if kinds[key] in _STRUCTURES else text
+        except ValueError as error:
+            problems.append(_problem([key], repr(text), str(error), sources[key]))
+            wrong.add(key)
     try:
         keys = Keys.model_validate(found)
     except ValidationError as error:
-        for detail in error.errors(include_input=False, include_url=False):
+        for detail in error.errors(include_url=False):
             key = str(detail["loc"][0])
-            path = ".".join(str(part) for part in detail["loc"])
-            shown = "(secret)" if key in secret_keys() else found.get(key)
+            shown = "(a secret)" if key in secret_keys() else repr(detail["input"])
             message = detail["msg"].removeprefix("Value error, ")
-            problems.append(_problem(path, shown, message[0].lower() + message[1:], sources))
-    if problems:
-        raise SettingsError("\n".join(problems))
-    return keys, sources
+            problems.append(_problem(detail["loc"], shown, message[0].lower() + message[1:], sources[key]))
+            wrong.add(key)
+        keys = Keys.model_validate({key: value for key, value in found.items() if key not in wrong})
+    return _Reading(keys, wrong, problems)
 
 
-def _problem(path: str, value: object, message: str, sources: Mapping[str, str]) -> str:
-    key = path.split(".", maxsplit=1)[0]
-    origin = sources.get(key, "default")
-    way_out = (
-        f"change it with: pulumi config set {PROJECT}:{key}"
-        if origin == "Pulumi configuration"
-        else "change it there, or set the key"
+def _structure(text: str, kind: Any) -> Any:
+    python, name = _STRUCTURES[kind]
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, python):
+        raise ValueError(f"must be a JSON {name}")
+    return value
+
+
+def _problem(path: Iterable[int | str], shown: str, message: str, origin: str) -> str:
+    key, *rest = path
+    full = f"{PROJECT}:{key}" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+    if origin == _CONFIGURATION:
+        options = ("--secret " if key in secret_keys() else "") + ("--path " if rest else "")
+        way_out = f"change it with: pulumi config set {options}'{full}' VALUE"
+    else:
+        way_out = f"change it there, or set {full} in the Pulumi configuration"
+    return f"{full} is {shown} (from {origin}): {message}; {way_out}"
+
+
+def _unknown(path: str, known: Iterable[str], listed: str) -> str:
+    """`path` ends with a name that is none of `known`; `listed` says which there are."""
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(path.rpartition(".")[2].lower(), names, n=2)
+    suggestion = f"did you mean {' or '.join(names[name] for name in close)}? " if close else ""
+    option = "--path " if "." in path else ""
+    return (
+        f"{PROJECT}:{path} is not a key that this project knows; {suggestion}{listed}; "
+        f"remove it with: pulumi config rm {option}{PROJECT}:{path}"
     )
-    return f"{PROJECT}:{path} is {value!r} (from {origin}): {message}; {way_out}"
 
 
-def _unknown(key: str, known: list[str]) -> str:
-    return f"{PROJECT}:{key} is not a key that this project knows; the keys are: {', '.join(known)}"
+def _unknown_in(key: str, given: Iterable[str], known: Iterable[str], listed: str) -> list[str]:
+    """A line for each name below `key` that is none of `known`."""
+    return [_unknown(f"{key}.{name}", known, listed) for name in sorted(set(given) - set(known))]
 
 
-def _merge(key: str, given: Mapping[str, Any], defaults: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """Defaults with the given values over them; a given name without a default is a problem."""
-    problems += [_unknown(f"{key}.{name}", sorted(defaults)) for name in sorted(set(given) - set(defaults))]
-    return {**defaults, **given}
-
-
-def _missing(keys: Keys) -> list[str]:
-    """A line for every key that the other keys make necessary."""
+def _missing(keys: Keys, wrong: set[str]) -> list[str]:
+    """A line for every key that the other keys make necessary; what is there but `wrong` has its own line already."""
+    if wrong & {"demo", "grafanaMode"}:
+        return []  # what is necessary depends on these two
     needed: list[tuple[str, str]] = []
     if keys.grafana_mode == "container" and not keys.grafana_admin_password:
         needed.append(("grafanaAdminPassword", "Grafana runs as a container"))
@@ -390,14 +424,17 @@ def _missing(keys: Keys) -> list[str]:
             needed.append(("realtimeMetricsSecret", "realtimeAddresses is set"))
     if keys.smtp_host:
         needed.append(("smtpFrom", "smtpHost is set"))
+        if keys.smtp_username:
+            needed.append(("smtpPassword", "smtpUsername is set"))
     variables = environment_variables()
     lines = []
     for key, reason in needed:
-        if not _value(keys, key):
+        if key not in wrong and not _value(keys, key):
             secret = "--secret " if key in secret_keys() else ""
             variable = f", or set {variables[key]} in the environment or .env" if key in variables else ""
             lines.append(
-                f"{PROJECT}:{key} is missing ({reason}); set it with: pulumi config set {secret}{PROJECT}:{key}{variable}"
+                f"{PROJECT}:{key} is missing ({reason}); "
+                f"set it with: pulumi config set {secret}{PROJECT}:{key}{variable}"
             )
     return lines
 
@@ -406,8 +443,14 @@ def _value(keys: Keys, key: str) -> Any:
     return keys.model_dump(by_alias=True).get(key)
 
 
+def _reachable(bind_address: str) -> str:
+    """The host part of an address at which what is published on `bind_address` answers on the Docker host."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind_address, bind_address)  # noqa: S104 (compared, not bound)
+    return f"[{address}]" if ":" in address else address
+
+
 def _ports(stack: str, keys: Keys) -> Ports:
-    """The published ports: as set, else the services' own, else (pr-<n>) ten ports for each pull request from 20000 on."""
+    """The published ports: as set, else the services' own or, in pr-<n>, ten for each pull request from 20000 on."""
     ephemeral = _EPHEMERAL.fullmatch(stack)
     base = 20000 + int(ephemeral.group(1)) % 4500 * 10 if ephemeral else 0
     return Ports(
