@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -288,15 +289,17 @@ def check_stack_name(stack: str) -> None:
         )
 
 
-def default_thresholds() -> dict[str, float]:
+@cache
+def default_thresholds() -> Mapping[str, float]:
     """Key -> default of every threshold in config/prometheus/thresholds.yaml."""
     table = yaml.safe_load((ROOT / "config/prometheus/thresholds.yaml").read_text()) or {}
     return {key: float(entry["default"]) for key, entry in table.items()}
 
 
-def image_keys() -> list[str]:
+@cache
+def image_keys() -> tuple[str, ...]:
     """The keys of config/images.yaml."""
-    return list(yaml.safe_load((ROOT / "config/images.yaml").read_text()))
+    return tuple(yaml.safe_load((ROOT / "config/images.yaml").read_text()))
 
 
 def from_environment(
