@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from typing import Any
 
 from config.settings import Settings
 
@@ -22,13 +23,18 @@ HOME = "system-overview"
 def build(settings: Settings) -> dict[str, str]:
     """Uid -> JSON of every dashboard: the same text from the same settings.
 
-    The JSON has no `id` and no `version`, which are Grafana's to give.
+    The JSON has no `id` and no `version`, which are Grafana's to give, and its keys are sorted.
     """
     pages = [make(settings) for make in (system_overview, database, websocket, api_gateway, business_metrics)]
     return {str(page.uid): _canonical(json.loads(JSONEncoder().encode(page))) for page in pages}
 
 
-def _canonical(dashboard: dict[str, object]) -> str:
+def _canonical(dashboard: dict[str, Any]) -> str:
     for key in ("id", "version"):
         dashboard.pop(key, None)
+    for panel in dashboard["panels"]:
+        panel.pop("id", None)
+    # The SDK would put these into a menu, where nobody in a hurry looks.
+    for shown in dashboard["links"] + dashboard["annotations"]["list"]:
+        shown.pop("placement")
     return json.dumps(dashboard, sort_keys=True, separators=(",", ":"))

@@ -73,7 +73,10 @@ def page(
     for choice in choices:
         board = board.with_variable(_query_variable(choice))
     board = board.with_variable(
-        build.TextBoxVariable("search").label("Search logs").description("Text or regular expression; a request id too")
+        build.TextBoxVariable("search")
+        .default_value("")
+        .label("Search logs")
+        .description("Text or regular expression; a request id too")
     )
     dashboard = board.build()
     dashboard.panels = place([_firing(settings, components), *rows, _logs(f"{logs} {_SEARCH}")])
