@@ -1,4 +1,9 @@
-"""The agent that ships logs: Promtail, or Grafana Alloy behind one setting (Promtail had its last release in 2026-03)."""
+"""The agent that ships logs: Promtail, or Grafana Alloy behind one setting.
+
+Promtail had its last release in 2026-03.
+"""
+
+from collections.abc import Sequence
 
 import pulumi
 
@@ -21,7 +26,13 @@ def _files(host: Host) -> list[File]:
 class Promtail(Service):
     """Promtail and the volume of its positions; after a replacement it goes on where it was."""
 
-    def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        *,
+        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__(
             "promtail",
             host,
@@ -40,6 +51,7 @@ class Promtail(Service):
             data="/positions",
             binds=_BINDS,
             add_capabilities=["CAP_DAC_READ_SEARCH"],
+            depends_on=depends_on,
             opts=opts,
         )
 
@@ -47,7 +59,13 @@ class Promtail(Service):
 class Alloy(Service):
     """Grafana Alloy, reading the same configuration as Promtail would."""
 
-    def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        *,
+        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__(
             "alloy",
             host,
@@ -66,5 +84,6 @@ class Alloy(Service):
             data="/positions",
             binds=_BINDS,
             add_capabilities=["CAP_DAC_READ_SEARCH"],
+            depends_on=depends_on,
             opts=opts,
         )

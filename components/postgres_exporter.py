@@ -43,6 +43,7 @@ class PostgresExporter(Service):
             health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9187/"],
             # A database outside of the stack is reached over the network that leads out.
             edge=not host.settings.demo,
+            backend=True,
             memory_key="postgres-exporter",
             depends_on=depends_on,
             opts=opts,

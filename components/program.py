@@ -4,6 +4,7 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 
 from components.stack import MonitoringStack
+from config.images import image_keys_of, references
 from config.settings import PROJECT, Settings, SettingsError, load
 
 
@@ -26,6 +27,7 @@ def program() -> None:
     encrypted = {key for key in values if runtime_config.is_config_secret(prefix + key)}
     try:
         settings = load(pulumi.get_stack(), values, encrypted=encrypted)
+        references(settings, image_keys_of(settings))
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
     declare(settings)

@@ -48,6 +48,7 @@ class Prometheus(Service):
             config=config,
             config_directory=_DIRECTORY,
             publish=(9090, settings.ports.prometheus),
+            backend=True,
             # The head is flushed and the WAL closed on SIGTERM.
             grace=30,
             opts=opts,

@@ -36,6 +36,7 @@ class RedisExporter(Service):
             files=[File(_PASSWORDS, json.dumps({address: password}), secret=True)],
             health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9121/health"],
             edge=not host.settings.demo,
+            backend=True,
             depends_on=depends_on,
             opts=opts,
         )

@@ -17,6 +17,7 @@ from components.host import Host
 # Go's canonical form: the provider reads durations back as Go prints them, and another spelling is a permanent diff.
 _HEALTH_INTERVAL = "5s"
 _HEALTH_TIMEOUT = "5s"
+_HEALTH_START = "10s"
 # Seconds that a container may take to become healthy; Loki alone takes 15 to be ready, a replica copies its primary.
 _HEALTH_WAIT = 120
 
@@ -35,6 +36,7 @@ class Service(pulumi.ComponentResource):
       check         command of the image's own tool that must accept `files` before the container is touched
       publish       (container port, host port) of its user interface
       edge          whether it is on the network that leads out
+      backend       whether it speaks to what is watched, and so joins the network that Settings.docker_network names
       grace         seconds that it gets to stop; without them the provider kills it
       memory_key    key of Settings.memory; the service's name where not given
     Gives `container`, and `volume` where it keeps data.
@@ -62,6 +64,7 @@ class Service(pulumi.ComponentResource):
         check: Sequence[str] | None = None,
         publish: tuple[int, int] | None = None,
         edge: bool = False,
+        backend: bool = False,
         aliases: Sequence[str] = (),
         grace: int = 10,
         stop_signal: str | None = None,
@@ -103,11 +106,16 @@ class Service(pulumi.ComponentResource):
         ]
         if edge or publish:
             networks.append(docker.ContainerNetworksAdvancedArgs(name=host.networks.edge.name))
+        joined = settings.docker_network if backend else ""
+        if joined:
+            # Somebody else's: the stack neither makes nor removes it.
+            networks.append(docker.ContainerNetworksAdvancedArgs(name=joined))
         memory = settings.memory[memory_key or service]
         self.container = docker.Container(
             f"{service}-container",
             name=settings.name(service),
-            hostname=service,
+            # Docker answers to it in every network, and in somebody else's the name may be taken.
+            hostname=None if joined else service,
             image=host.images[image].name,
             entrypoints=list(entrypoint) if entrypoint else None,
             command=list(command) if command else None,
@@ -134,7 +142,12 @@ class Service(pulumi.ComponentResource):
             log_driver="json-file",
             log_opts={"max-size": "10m", "max-file": "3"},
             healthcheck=docker.ContainerHealthcheckArgs(
-                tests=["CMD", *health], interval=_HEALTH_INTERVAL, timeout=_HEALTH_TIMEOUT, retries=3
+                tests=["CMD", *health],
+                interval=_HEALTH_INTERVAL,
+                timeout=_HEALTH_TIMEOUT,
+                # All of them are set, as Docker takes what is not from the image: a permanent difference.
+                start_period=_HEALTH_START,
+                retries=3,
             ),
             wait=True,
             wait_timeout=_HEALTH_WAIT,

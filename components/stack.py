@@ -36,7 +36,7 @@ class MonitoringStack(pulumi.ComponentResource):
         Alertmanager(host, opts=child)
         loki = Loki(host, opts=child)
         agent = Promtail if settings.log_agent == "promtail" else Alloy
-        agent(host, opts=pulumi.ResourceOptions(parent=self, depends_on=[loki]))
+        agent(host, depends_on=[loki], opts=child)
         NodeExporter(host, opts=child)
         Cadvisor(host, opts=child)
         for server in settings.backend.postgres:
