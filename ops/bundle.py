@@ -7,7 +7,6 @@ program. `bundle.json` says what is in it; it comes last, so that a file that wa
 import hashlib
 import json
 import os
-import shutil
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -63,17 +62,15 @@ def save(
     `wanted` says for each key what the image stands for. Raises BundleError.
     """
     entries = [_describe(key, wanted[key], reference, engine) for key, reference in sorted(references.items())]
-    total = sum(entry.size for entry in entries)
-    free = shutil.disk_usage(path.parent).free
-    if free < total:
-        raise BundleError(f"{path.parent} has {free / 1e6:.0f} MB left; the bundle may need up to {total / 1e6:.0f} MB")
     partial = path.with_name(f"{path.name}.partial")
     try:
         with partial.open("wb") as file:
-            _write(file, entries, engine, _Progress("bundle: saved", total, report))
+            _write(file, entries, engine, _Progress("bundle: saved", None, report))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be written: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
     report(f"bundle: {len(entries)} images in {path} ({path.stat().st_size / 1e6:.0f} MB)")
@@ -264,8 +261,8 @@ def _verify(path: Path, entry: Entry, engine: docker.DockerClient) -> None:
 class _Progress:
     """Counts bytes and tells about them every few seconds."""
 
-    def __init__(self, what: str, total: int, report: Report) -> None:
-        """`total` in bytes."""
+    def __init__(self, what: str, total: int | None, report: Report) -> None:
+        """`total` in bytes; None when it is not known beforehand, as layers that images share are saved once."""
         self._what, self._total, self._report = what, total, report
         self._done = 0
         self._told = time.monotonic()
@@ -275,4 +272,5 @@ class _Progress:
         self._done += size
         if time.monotonic() - self._told >= _PROGRESS_EVERY:
             self._told = time.monotonic()
-            self._report(f"{self._what} {self._done / 1e6:.0f} of {self._total / 1e6:.0f} MB")
+            total = f" of {self._total / 1e6:.0f}" if self._total else ""
+            self._report(f"{self._what} {self._done / 1e6:.0f}{total} MB")

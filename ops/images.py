@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import docker
+import requests
 import yaml
 from docker.errors import APIError, BuildError, DockerException
 from docker.utils.build import exclude_paths
@@ -355,12 +356,16 @@ class _Run:
                 return f"its base image {base} cannot be had"
         self.report(f"{key}: building from {dockerfile}")
         try:
-            self.engine.images.build(path=str(directory), tag=image.name, rm=True, forcerm=True)
+            self.engine.images.build(
+                path=str(directory), tag=image.name, rm=True, forcerm=True, timeout=self.images.pull_timeout
+            )
         except BuildError as error:
             output = "".join(line.get("stream", "") for line in error.build_log)
             return f"{error.msg}: {' '.join(output.split())[-300:]}"
         except APIError as error:
             return f"{error.explanation or error}"
+        except requests.exceptions.RequestException as error:
+            return f"no word from the Docker engine for {self.images.pull_timeout} s: {error}"
         self.references[key] = image.name
         self.report(f"{key}: here, built from {dockerfile}")
         return None

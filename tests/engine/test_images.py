@@ -5,6 +5,7 @@ import io
 import ipaddress
 import json
 import os
+import resource
 import secrets
 import signal
 import tarfile
@@ -21,23 +22,15 @@ import yaml
 from docker.errors import ImageNotFound
 
 from config.settings import Images, SettingsError
-from lab.engine import ensure
 from ops import bundle, images
 from ops.home import cache as lab_cache
 from ops.registry import parse
 from tests.engine import registries
 from tests.engine.registries import Front, Registry
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(180, func_only=True)
 
 LAYER = 300_000  # bytes: enough to be cut in the middle
-
-
-@pytest.fixture(scope="session")
-def engine() -> docker.DockerClient:
-    """The Docker engine of this machine."""
-    ensure(print)
-    return docker.from_env()
 
 
 @dataclass
@@ -442,6 +435,7 @@ def test_a_local_image_with_the_pinned_tag_but_another_digest_is_not_taken(world
     world.want(one=f"{world.registry.host}/team/one")
     old = world.id_of(world.bring("one")["one"])
     new = world.push("team/one")
+    world.engine.images.get(old).tag(f"{world.registry.host}/team/one", tag="1.0")
     pin(world)
     found = world.bring("one")["one"]
     assert world.id_of(found) == new != old
@@ -555,8 +549,19 @@ def _replace(content: bytearray) -> None:
     content[:] = b"this is not a bundle"
 
 
-@pytest.mark.parametrize("harm", [_flip, _halve, _lose_the_end, _replace, bytearray.clear])
-def test_a_damaged_bundle_never_reaches_the_engine(world: World, harm: Callable[[bytearray], None]) -> None:
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_flip, "is damaged"),
+        (_halve, "is cut off"),
+        (_lose_the_end, "is cut off"),
+        (_replace, "is not a bundle"),
+        (bytearray.clear, "is not a bundle"),
+    ],
+)
+def test_a_damaged_bundle_never_reaches_the_engine(
+    world: World, harm: Callable[[bytearray], None], message: str
+) -> None:
     pushed = world.push("team/one")
     world.want(one=f"{world.registry.host}/team/one")
     path = world.directory / "images.bundle"
@@ -570,7 +575,7 @@ def test_a_damaged_bundle_never_reaches_the_engine(world: World, harm: Callable[
     world.settings(bundle=path, source="bundle")
     error = failure(world, "one")
     assert len(error.tried["one"]) == 1
-    assert str(path) in error.tried["one"][0]
+    assert f"{path} {message}" in error.tried["one"][0]
     with pytest.raises(ImageNotFound):
         world.engine.images.get(name)
 
@@ -588,6 +593,21 @@ def test_a_bundle_is_written_whole_or_not_at_all(world: World) -> None:
         bundle.save(path, {"one": "nobody/has:1"}, {"one": "nobody/has:1"}, world.engine, world.lines.append)
     assert path.read_text() == "the old one"
     assert not list(world.directory.glob("*.partial"))
+
+
+def test_a_full_disk_leaves_no_half_bundle(world: World) -> None:
+    world.push("team/one")
+    world.want(one=f"{world.registry.host}/team/one")
+    path = world.directory / "images.bundle"
+    found = world.bring("one")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LAYER // 2, before[1]))
+    try:
+        with pytest.raises(bundle.BundleError, match="cannot be written"):
+            bundle.save(path, found, found, world.engine, world.lines.append)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(world.directory.glob("images.bundle*"))
 
 
 def test_an_override_takes_the_place_of_the_image(world: World) -> None:
@@ -647,7 +667,7 @@ def test_an_image_of_ours_is_built_anew_when_its_files_change(world: World) -> N
 @pytest.mark.skipif(
     os.geteuid() != 0 or not Path("/etc/debian_version").exists(), reason="the lab needs root on Debian"
 )
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(900, func_only=True)
 def test_the_lab_builds_what_no_registry_gives(world: World) -> None:
     world.want(redis="registry.invalid/library/redis", grafana="registry.invalid/grafana/grafana")
     world.settings(source="auto")
