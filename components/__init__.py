@@ -1,1 +1,1 @@
-"""The stack's Pulumi components: one ComponentResource a file; only `service.py` and `config_writer.py` make containers."""
+"""The stack's Pulumi components, one a file; only `service.py` and `config_writer.py` make containers."""

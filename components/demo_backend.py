@@ -19,7 +19,10 @@ def _file(path: str) -> File:
 def _secrets(settings: Settings, *names: str) -> list[File]:
     """One password for the roles of a database that nothing outside of its stack can reach."""
     backend = settings.backend
-    assert backend.postgres_password and backend.redis and backend.redis.password and backend.realtime_secret
+    assert backend.postgres_password, "config.settings refuses a demo without"
+    assert backend.redis, "a demo has a Redis"
+    assert backend.redis.password, "config.settings refuses a demo without"
+    assert backend.realtime_secret, "config.settings refuses a demo without"
     values = {
         "postgres_password": backend.postgres_password,
         "replicator_password": backend.postgres_password,
@@ -33,7 +36,9 @@ def _secrets(settings: Settings, *names: str) -> list[File]:
 class Postgres(Service):
     """PostgreSQL's primary or its streaming replica, and the volume of its data."""
 
-    def __init__(self, role: str, host: Host, *, depends_on: tuple[Service, ...] = (), opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, role: str, host: Host, *, depends_on: tuple[Service, ...] = (), opts: pulumi.ResourceOptions
+    ) -> None:
         settings = host.settings
         service = "postgres" if role == "primary" else "postgres-replica"
         super().__init__(

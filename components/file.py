@@ -24,7 +24,7 @@ SECRETS_GROUP = "0"
 def uploads(files: Sequence[File]) -> list[docker.ContainerUploadArgs]:
     """The uploads that put `files` into a container.
 
-    Files, and never the environment, carry secrets: `docker inspect` shows every variable to whoever may ask the engine.
+    Files carry the secrets, and never the environment, which `docker inspect` shows to whoever may ask the engine.
     """
     return [
         docker.ContainerUploadArgs(

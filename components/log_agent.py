@@ -16,6 +16,8 @@ _SOCKET = "/var/run/docker.sock"
 _BINDS = {_SOCKET: _SOCKET, "/var/log": "/var/log"}
 # Both run as root: the engine's socket and the system's logs belong to root.
 _ROOT = "0:0"
+# Its image has bash, and nothing that speaks HTTP.
+_READY = "exec 3<>/dev/tcp/127.0.0.1/9080 && printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3"
 _CONFIG = "/etc/promtail/promtail.yaml"
 
 
@@ -42,12 +44,7 @@ class Promtail(Service):
             command=[f"-config.file={_CONFIG}"],
             files=_files(host),
             check=["/usr/bin/promtail", "-check-syntax", f"-config.file={_CONFIG}"],
-            # Its image has bash, and nothing that speaks HTTP.
-            health=[
-                "bash",
-                "-c",
-                "exec 3<>/dev/tcp/127.0.0.1/9080 && printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3",
-            ],
+            health=["bash", "-c", _READY],
             data="/positions",
             binds=_BINDS,
             add_capabilities=["CAP_DAC_READ_SEARCH"],

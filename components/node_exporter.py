@@ -6,9 +6,10 @@ from components.host import Host
 from components.service import Service
 from config.scrape import EXPORTER_ARGUMENTS
 
-# The files and directories of the host's /proc that the collectors read and every kernel has, one by one, with the network statistics of
-# the host's first process. Mounting /proc whole would show this container's own network: /proc/net leads to the
-# reader's namespace. Joining the host's network instead would publish the exporter there, and only once a host.
+# The files and directories of the host's /proc that the collectors read and every kernel has, one by one, with the
+# network statistics of the host's first process. Mounting /proc whole would show this container's own network:
+# /proc/net leads to the reader's namespace. Joining the host's network instead would publish the exporter there, and
+# only once a host.
 _PROC = ("1", "cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "sys", "vmstat")
 
 

@@ -26,6 +26,7 @@ class PostgresExporter(Service):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         backend = host.settings.backend
+        address = f"{server.host}:{server.port}/{backend.postgres_db}"
         assert backend.postgres_password, "config.settings refuses a backend without"
         super().__init__(
             server.exporter,
@@ -34,7 +35,7 @@ class PostgresExporter(Service):
             component="database",
             user="65534:65534",
             env={
-                "DATA_SOURCE_URI": f"{server.host}:{server.port}/{backend.postgres_db}?sslmode={backend.postgres_sslmode}",
+                "DATA_SOURCE_URI": f"{address}?sslmode={backend.postgres_sslmode}",
                 "DATA_SOURCE_USER": user,
                 "DATA_SOURCE_PASS_FILE": _PASSWORD,
             },

@@ -43,7 +43,7 @@ class Prometheus(Service):
                 "--web.enable-lifecycle",
                 f"--web.external-url={settings.prometheus.url}",
             ],
-            health=["promtool", "check", "healthy"],
+            health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9090/-/healthy"],
             data="/prometheus",
             config=config,
             config_directory=_DIRECTORY,

@@ -14,8 +14,8 @@ from components.config_writer import ConfigWriter
 from components.file import SECRETS_GROUP, File, uploads
 from components.host import Host
 
-# Go's canonical form: the provider reads durations back as Go prints them, and another spelling is a permanent diff.
-_HEALTH_INTERVAL = "5s"
+# Go's canonical form, as for `health_interval`: the provider reads durations back as Go prints them, and another
+# spelling is a permanent difference.
 _HEALTH_TIMEOUT = "5s"
 _HEALTH_START = "10s"
 # Seconds that a container may take to become healthy; Loki alone takes 15 to be ready, a replica copies its primary.
@@ -29,7 +29,7 @@ class Service(pulumi.ComponentResource):
       image         key of config/images.yaml
       component     the component of spec and alerts that it belongs to
       user          `uid:gid` it runs as
-      health        the health check's command, which must exist in the image
+      health        the health check's command, which must exist in the image, and runs every `health_interval`
       data          where its data volume is mounted; None keeps nothing
       files         files put into the container; a change replaces it
       config        a ConfigWriter whose volume is mounted at `config.directory`; a change does not replace it
@@ -54,6 +54,7 @@ class Service(pulumi.ComponentResource):
         component: str,
         user: str,
         health: Sequence[str],
+        health_interval: str = "5s",
         command: Sequence[str] | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
@@ -143,7 +144,7 @@ class Service(pulumi.ComponentResource):
             log_opts={"max-size": "10m", "max-file": "3"},
             healthcheck=docker.ContainerHealthcheckArgs(
                 tests=["CMD", *health],
-                interval=_HEALTH_INTERVAL,
+                interval=health_interval,
                 timeout=_HEALTH_TIMEOUT,
                 # All of them are set, as Docker takes what is not from the image: a permanent difference.
                 start_period=_HEALTH_START,

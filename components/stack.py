@@ -1,5 +1,7 @@
 """The whole stack."""
 
+from collections.abc import Iterator
+
 import pulumi
 import pulumi_docker as docker
 
@@ -14,6 +16,7 @@ from components.node_exporter import NodeExporter
 from components.postgres_exporter import PostgresExporter
 from components.prometheus import Prometheus
 from components.redis_exporter import RedisExporter
+from components.service import Service
 from config.alertmanager import warnings
 from config.images import image_keys_of, references
 from config.settings import Settings
@@ -32,23 +35,17 @@ class MonitoringStack(pulumi.ComponentResource):
         host = self._host(settings)
         child = pulumi.ResourceOptions(parent=self)
         backend = DemoBackend(host, opts=child) if settings.demo else None
-        Prometheus(host, opts=child)
-        Alertmanager(host, opts=child)
         loki = Loki(host, opts=child)
         agent = Promtail if settings.log_agent == "promtail" else Alloy
-        agent(host, depends_on=[loki], opts=child)
-        NodeExporter(host, opts=child)
-        Cadvisor(host, opts=child)
-        for server in settings.backend.postgres:
-            # In the demo the exporter has a role of its own; elsewhere it is the one that is configured.
-            PostgresExporter(
-                server,
-                host,
-                user="exporter" if backend else settings.backend.postgres_user,
-                depends_on=[backend.postgres if server.role == "primary" else backend.replica] if backend else [],
-                opts=child,
-            )
-        RedisExporter(host, depends_on=[backend.redis] if backend else [], opts=child)
+        services: list[Service] = [
+            Prometheus(host, opts=child),
+            Alertmanager(host, opts=child),
+            loki,
+            agent(host, depends_on=[loki], opts=child),
+            NodeExporter(host, opts=child),
+            Cadvisor(host, opts=child),
+            *self._exporters(host, backend),
+        ]
         self.outputs = {
             "prometheus": settings.prometheus.url,
             "alertmanager": settings.alertmanager_url,
@@ -59,9 +56,25 @@ class MonitoringStack(pulumi.ComponentResource):
             from components.grafana_content import GrafanaContent
 
             grafana = Grafana(host, opts=child) if settings.grafana.mode == "container" else None
-            GrafanaContent(settings, grafana=grafana, opts=child)
+            GrafanaContent(
+                settings, grafana=grafana, deployed=[service.container.id for service in services], opts=child
+            )
             self.outputs["grafana"] = settings.grafana.url
         self.register_outputs(self.outputs)
+
+    def _exporters(self, host: Host, backend: DemoBackend | None) -> Iterator[Service]:
+        """The exporters of the databases, each of which waits for its own where the stack brings it."""
+        child = pulumi.ResourceOptions(parent=self)
+        for server in host.settings.backend.postgres:
+            # In the demo the exporter has a role of its own; elsewhere it is the one that is configured.
+            yield PostgresExporter(
+                server,
+                host,
+                user="exporter" if backend else host.settings.backend.postgres_user,
+                depends_on=[backend.postgres if server.role == "primary" else backend.replica] if backend else [],
+                opts=child,
+            )
+        yield RedisExporter(host, depends_on=[backend.redis] if backend else [], opts=child)
 
     def _host(self, settings: Settings) -> Host:
         provider = docker.Provider(

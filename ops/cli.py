@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
-from ops import validation
+from config.images import image_keys_of
+from ops import images, validation
 from ops.errors import OpsError
+from ops.home import cache
 from ops.report import console, fail, say, show_validation, success
 from ops.session import Session
 
@@ -24,7 +26,12 @@ app = typer.Typer(
 )
 
 # Seconds that a stack may take after `up` until every target has been scraped and every rule evaluated.
-_SETTLING = 60
+_SETTLING = 90
+
+images_app = typer.Typer(help="The images of the stack.", no_args_is_help=True)
+bundle_app = typer.Typer(help="Images as one file, for a Docker host without a registry.", no_args_is_help=True)
+app.add_typer(images_app, name="images")
+app.add_typer(bundle_app, name="bundle")
 
 Stack = Annotated[str, typer.Option("--stack", "-s", envvar="STACK", help="dev, prod, pr-<n>, or one of your own.")]
 Override = Annotated[
@@ -49,7 +56,9 @@ def preview(
     stack: Stack = "dev",
     config: Override = None,
     refresh: Annotated[bool, typer.Option(help="Look first at what is really there.")] = False,
-    expect_no_changes: Annotated[bool, typer.Option(help="Fail (exit code 3) when there is anything to change.")] = False,
+    expect_no_changes: Annotated[
+        bool, typer.Option(help="Fail (exit code 3) when there is anything to change.")
+    ] = False,
 ) -> None:
     """Show what `up` would change, and change nothing."""
     with _clear_errors():
@@ -98,6 +107,49 @@ def validate(
     """Check the running stack in seven categories; exit code 1 when anything fails."""
     with _clear_errors():
         _validate(_session(stack, config), wait, json_file)
+
+
+@images_app.command("list")
+def list_images(stack: Stack = "dev", config: Override = None) -> None:
+    """Which image each service uses, and whether the Docker host has it."""
+    with _clear_errors():
+        session = _session(stack, config)
+        there = images.local(image_keys_of(session.settings), session.settings, session.engine, cache())
+        for key, (image, reference) in there.items():
+            console.print(f"{key:<18} {image.name:<56} {reference or 'not here'}", markup=False)
+
+
+@images_app.command("pin")
+def pin_images(
+    keys: Annotated[
+        list[str] | None, typer.Argument(help="Keys of config/images.yaml; all when none is given.")
+    ] = None,
+    stack: Stack = "dev",
+) -> None:
+    """Ask the registries which digest each tag is, and write it into config/images.yaml."""
+    with _clear_errors():
+        session = _session(stack, None)
+        for key, digest in images.pin(session.settings, session.engine, say, keys or ()).items():
+            success(f"{key} {digest}")
+
+
+@bundle_app.command("save")
+def save_bundle(file: Path, stack: Stack = "dev", config: Override = None) -> None:
+    """Write all images of the stack into FILE, for a Docker host that reaches no registry."""
+    with _clear_errors():
+        session = _session(stack, config)
+        keys = image_keys_of(session.deployed)
+        entries = images.save_bundle(file, keys, session.deployed, session.engine, cache(), say)
+        success(f"{len(entries)} images in {file}, {file.stat().st_size / 1e6:.0f} MB")
+
+
+@bundle_app.command("load")
+def load_bundle(file: Path, stack: Stack = "dev", config: Override = None) -> None:
+    """Load the images in FILE into the stack's Docker host."""
+    with _clear_errors():
+        session = _session(stack, config)
+        entries = images.load_bundle(file, session.engine, cache(), say)
+        success(f"{len(entries)} images loaded")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -1,46 +1,73 @@
-"""What an update that was killed half-way may have left outside of the state.
+"""What an update that failed or was killed half-way may have left outside of the state.
 
-Pulumi notes an operation before it begins and again when it has ended. An object whose creation was begun and never
-ended is in Docker, perhaps, and not in the state: nothing would remove it, and its name is taken.
+When an update fails, the engine stops waiting for what else it is making, and when it is killed, it notes nothing: a
+container may be in Docker and not in the state. Nothing would remove it, and its name is taken.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import docker
 from docker.errors import NotFound
+from docker.models.containers import Container
 
+from config.settings import PROJECT
 from ops.report import say
 from ops.workspace import Workspace
 
 _CONTAINER = "docker:index/container:Container"
 _NETWORK = "docker:index/network:Network"
-_VOLUME = "docker:index/volume:Volume"
 
 
 def clean_up(workspace: Workspace, engine: docker.DockerClient) -> None:
-    """Remove from `engine` what an interrupted update was making, and forget that it was.
+    """Remove from `engine` what an earlier update of this stack was making when it ended, and forget that it was.
 
     Volumes stay for the next update to take over: one may have been there before, with data.
     """
     exported = workspace.stack.export_stack()
-    state: dict[str, Any] = exported.deployment
+    state: dict[str, Any] = dict(exported.deployment or {})
+    for container in _strays(workspace.stack.name, state, engine):
+        container.remove(force=True, v=True)
+        say(f"removed {container.name}, which an interrupted update left behind")
     pending = state.get("pending_operations") or []
-    if not pending:
-        return
-    known = {resource.get("outputs", {}).get("name") for resource in state.get("resources", [])}
     for operation in pending:
-        resource = operation["resource"]
-        name = resource.get("inputs", {}).get("name")
-        if operation["type"] != "creating" or not name or name in known:
-            continue
-        find = {_CONTAINER: engine.containers.get, _NETWORK: engine.networks.get}.get(resource["type"])
-        try:
-            if find:
-                found = find(name)
-                found.remove(force=True) if resource["type"] == _CONTAINER else found.remove()
-                say(f"removed {name}, which an interrupted update left behind")
-        except NotFound:
-            pass
-    state["pending_operations"] = []
-    exported.deployment = state
-    workspace.stack.import_stack(exported)
+        _remove_unfinished(operation, state, engine)
+    if pending:
+        state["pending_operations"] = []
+        exported.deployment = state
+        workspace.stack.import_stack(exported)
+
+
+def _strays(stack: str, state: dict[str, Any], engine: docker.DockerClient) -> Iterator[Container]:
+    """The stack's containers that its state does not know.
+
+    Only where a network of this very state is on this engine: that is the proof that the stack's containers here are
+    of this state, and not of another one's stack of the same name.
+    """
+    known = {resource.get("id") for resource in state.get("resources", [])}
+    networks = {resource.get("id") for resource in state.get("resources", []) if resource["type"] == _NETWORK}
+    if not networks & {network.id for network in engine.networks.list()}:
+        return
+    labels = [f"monitoring.project={PROJECT}", f"monitoring.stack={stack}"]
+    for container in engine.containers.list(all=True, filters={"label": labels}):
+        if container.id not in known:
+            yield container
+
+
+def _remove_unfinished(operation: dict[str, Any], state: dict[str, Any], engine: docker.DockerClient) -> None:
+    """Remove what an operation was creating when Pulumi itself was killed, if it got that far."""
+    resource = operation["resource"]
+    name = resource.get("inputs", {}).get("name")
+    known = {other.get("outputs", {}).get("name") for other in state.get("resources", [])}
+    if operation["type"] != "creating" or not name or name in known:
+        return
+    try:
+        if resource["type"] == _CONTAINER:
+            engine.containers.get(name).remove(force=True, v=True)
+        elif resource["type"] == _NETWORK:
+            engine.networks.get(name).remove()
+        else:
+            return
+        say(f"removed {name}, which an interrupted update left behind")
+    except NotFound:
+        pass

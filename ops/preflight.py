@@ -20,7 +20,7 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
     one and we are root. Raises OpsError when none answers in the end.
     """
     from lab.engine import ensure
-    from lab.process import LabError
+    from lab.errors import LabError
 
     try:
         client = (
@@ -30,7 +30,7 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
         )
         client.ping()
         return client
-    except (DockerException, OSError) as error:
+    except (DockerException, OSError):
         if not host:
             try:
                 ensure(report)
@@ -60,7 +60,7 @@ def check(settings: Settings, client: docker.DockerClient) -> None:
         except NotFound:
             problems.append(
                 f"monitoring:dockerNetwork {settings.docker_network!r} does not exist on the Docker host; "
-                "its networks are: " + ", ".join(sorted(network.name for network in client.networks.list()))
+                "its networks are: " + ", ".join(sorted(str(network.name) for network in client.networks.list()))
             )
     if problems:
         raise OpsError("\n".join(problems), code=2)
@@ -71,7 +71,8 @@ def _owner(port: int, settings: Settings, client: docker.DockerClient) -> str:
     for container in client.containers.list():
         bindings = [binding for found in (container.ports or {}).values() for binding in found or []]
         if any(int(binding["HostPort"]) == port for binding in bindings):
-            return "" if container.name.startswith(settings.name("")) else f"container {container.name}"
+            name = str(container.name)
+            return "" if name.startswith(settings.name("")) else f"container {name}"
     if settings.docker_host:
         return ""  # another machine: its engine will say
     with socket.socket() as probe:

@@ -45,7 +45,9 @@ def show_validation(report: Report) -> None:
         console.print(f"\n[bold]{category}[/bold]")
         for check in checks:
             colour = _COLOURS[check.result]
-            console.print(f"  [{colour}]{check.result:<4}[/{colour}] {_plain(check.name)}  [dim]{_plain(check.detail)}[/dim]")
+            console.print(
+                f"  [{colour}]{check.result:<4}[/{colour}] {_plain(check.name)}  [dim]{_plain(check.detail)}[/dim]"
+            )
     passed, failed, skipped = (report.count(result) for result in ("pass", "fail", "skip"))  # type: ignore[arg-type]
     colour = _COLOURS["fail" if failed else "pass"]
     console.print(

@@ -1,4 +1,4 @@
-"""What every command on a stack needs, had in the same order: toolchain, workspace, settings, engine, images, plugins."""
+"""What a command on a stack needs, had in the same order: toolchain, workspace, settings, engine, images, plugins."""
 
 import dataclasses
 import json
@@ -13,8 +13,7 @@ import docker
 from components.program import declare
 from config.images import image_keys_of
 from config.settings import Settings
-from ops import images, interrupted, preflight, registry, toolchain, update, workspace
-from ops.errors import OpsError
+from ops import images, interrupted, preflight, toolchain, update, workspace
 from ops.home import cache, home
 from ops.report import say, warn
 
@@ -49,7 +48,7 @@ class Session:
 
     @cached_property
     def deployed(self) -> Settings:
-        """The settings as the stack on the engine has them: images by the references that are there, Grafana if it is."""
+        """The settings as the stack on the engine has them: images as they are there, Grafana if it is."""
         return self._with_images(pull=False)
 
     def up(self) -> dict[str, int]:
@@ -99,22 +98,20 @@ class Session:
         settings = self.settings
         keys = image_keys_of(settings)
         if pull:
-            try:
-                found = images.bring(
-                    keys, settings, self.engine, cache(), say, optional=["grafana"] if settings.demo else []
-                )
-            except (images.ImagesError, registry.EngineError) as error:
-                raise OpsError(str(error)) from None
+            found = images.bring(
+                keys, settings, self.engine, cache(), say, optional=["grafana"] if settings.demo else []
+            )
         else:
-            there = images.local(keys, settings, self.engine, cache())
-            # What is not there yet is shown as `up` would ask the registry for it.
-            found = {key: reference or str(image.reference) for key, (image, reference) in there.items()}
-            if settings.demo and "grafana" in keys and not there["grafana"][1]:
+            found = images.expected(keys, settings, self.engine, cache())
+            if settings.demo and "grafana" in keys and not self._is_here("grafana"):
                 del found["grafana"]
         if "grafana" in keys and "grafana" not in found:
             warn("Grafana's image cannot be had: this stack goes without it, and without dashboards")
             settings = dataclasses.replace(settings, grafana=dataclasses.replace(settings.grafana, mode="none"))
         return dataclasses.replace(settings, images=dataclasses.replace(settings.images, overrides=found))
+
+    def _is_here(self, key: str) -> bool:
+        return images.local([key], self.settings, self.engine, cache())[key][1] is not None
 
     def _declare(self) -> None:
         declare(self.deployed)

@@ -105,7 +105,7 @@ def _answers(address: str) -> bool:
 
 
 def _build(tool: str, cache: Path, report: Callable[[str], None], tried: list[str]) -> Path:
-    from lab.process import LabError
+    from lab.errors import LabError
     from lab.toolchain import build
 
     try:

@@ -32,8 +32,10 @@ _QUIET = {OpType.REFRESH, OpType.SAME, OpType.READ, OpType.REPLACE}
 class Progress:
     """Prints a line for every resource that changed; keeps the errors and counts what was done."""
 
-    def __init__(self, engine: docker.DockerClient | None = None) -> None:
+    def __init__(self, engine: docker.DockerClient | None = None, *, silent: bool = False) -> None:
+        """`engine` is asked for the log of a container that fails; a `silent` one prints nothing."""
         self._engine = engine
+        self._say = (lambda _: None) if silent else say
         self._container_names: dict[str, str] = {}
         self.errors: list[str] = []
         self.changes: dict[str, int] = {}
@@ -43,21 +45,20 @@ class Progress:
         if event.res_outputs_event:
             metadata = event.res_outputs_event.metadata
             if metadata.op not in _QUIET and _is_physical(metadata.type):
-                say(f"{_VERBS.get(metadata.op, str(metadata.op))} {_label(metadata.urn)}")
+                self._say(f"{_VERBS.get(metadata.op, str(metadata.op))} {_label(metadata.urn)}")
         elif event.resource_pre_event:
             metadata = event.resource_pre_event.metadata
             if metadata.new and metadata.new.inputs and metadata.type.endswith(":Container"):
                 self._container_names[metadata.urn] = metadata.new.inputs["name"]
             if metadata.op in (OpType.CREATE, OpType.CREATE_REPLACEMENT) and metadata.type.endswith(":Container"):
-                say(f"starting {_label(metadata.urn)} …")
+                self._say(f"starting {_label(metadata.urn)} …")
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
             if cause := _cause(event.diagnostic_event.message, event.diagnostic_event.urn):
                 self.errors.append(cause + self._last_words(cause, event.diagnostic_event.urn))
         elif event.diagnostic_event and event.diagnostic_event.severity == "warning":
-            say(_clean(event.diagnostic_event.message))
+            self._say(_clean(event.diagnostic_event.message))
         elif event.summary_event:
             self.changes = {str(op): count for op, count in event.summary_event.resource_changes.items()}
-
 
     def _last_words(self, cause: str, urn: str | None) -> str:
         """What a container said that did not become healthy: the provider tells only that it did not."""
@@ -83,7 +84,7 @@ def up(workspace: Workspace, engine: docker.DockerClient) -> dict[str, int]:
 
 def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
     """Print what `up` would change, line by line; operation -> count of resources."""
-    progress = Progress()
+    progress = Progress(silent=True)
     _run(
         workspace,
         progress,

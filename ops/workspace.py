@@ -1,5 +1,6 @@
 """Pulumi's workspace of one stack: where its state is, its passphrase, its configuration and its generated secrets."""
 
+import contextlib
 import copy
 import os
 import re
@@ -24,7 +25,16 @@ from pulumi.automation import (
     select_stack,
 )
 
-from config.settings import PROJECT, ROOT, Settings, SettingsError, from_environment, load, required_secrets
+from config.settings import (
+    PROJECT,
+    ROOT,
+    Settings,
+    SettingsError,
+    check_stack_name,
+    from_environment,
+    load,
+    required_secrets,
+)
 from ops.errors import OpsError
 
 _EPHEMERAL = re.compile(r"pr-\d+")
@@ -47,7 +57,7 @@ class Workspace:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Pulumi's environment: the user's backend and passphrase where set, else local state and a generated passphrase."""
+    """Pulumi's environment: the user's backend and passphrase where set, else a local state and a generated one."""
     variables = {
         "PULUMI_HOME": os.environ.get("PULUMI_HOME", str(home / "pulumi")),
         "PULUMI_BACKEND_URL": os.environ.get("PULUMI_BACKEND_URL", ""),
@@ -71,6 +81,10 @@ def open_stack(
     `overrides` (key -> text) are put over the stack's configuration for this command alone. Raises OpsError for a stack
     that does not exist, a wrong passphrase, a locked state.
     """
+    try:
+        check_stack_name(name)
+    except SettingsError as error:
+        raise OpsError(str(error), code=2) from None
     directory = home / "stacks"
     directory.mkdir(parents=True, exist_ok=True)
     _replace(directory / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
@@ -100,8 +114,8 @@ def explain(error: str, stack: str) -> str:
     """Pulumi's own error for `stack` as one clear message where the cause is known, else the lines that carry it."""
     if "incorrect passphrase" in error:
         return (
-            f"wrong passphrase for stack {stack}: PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE must be the "
-            "one that the stack was made with; unset both to use the generated one"
+            f"wrong passphrase for stack {stack}: PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE must be "
+            "the one that the stack was made with; unset both to use the generated one"
         )
     if "no stack named" in error:
         return f"there is no stack {stack} in this state; make it with: ops up --stack {stack}"
@@ -140,16 +154,15 @@ def _passphrase(home: Path) -> Path:
         descriptor, temporary = tempfile.mkstemp(dir=home)
         os.write(descriptor, secrets.token_urlsafe(32).encode())
         os.close(descriptor)
-        try:
+        # Another command may be faster; then its passphrase is the one.
+        with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
-        except FileExistsError:
-            pass  # another command was faster, and its passphrase is the one
         os.unlink(temporary)
     return path
 
 
 def _stack_configuration(name: str, stack_file: Path) -> dict[str, Any]:
-    """The repository's stack file, with what the local one alone has: how secrets are encrypted, and the generated ones."""
+    """The repository's stack file, with what only the local one has: how secrets are encrypted, and generated ones."""
     source = ROOT / f"Pulumi.{name}.yaml"
     if not source.exists() and _EPHEMERAL.fullmatch(name):
         source = ROOT / "Pulumi.dev.yaml"
@@ -171,7 +184,8 @@ def _stack_configuration(name: str, stack_file: Path) -> dict[str, Any]:
 def _generate_secrets(
     stack: Stack, values: Mapping[str, ConfigValue], overrides: Mapping[str, str]
 ) -> dict[str, ConfigValue]:
-    """Secrets that a demo stack needs, nobody gave and nothing outside knows; kept encrypted in the local stack file."""
+    """Secrets that a demo stack needs, nobody gave and nothing outside knows; encrypted in the local stack file."""
+
     def value(key: str) -> str:
         given = values.get(f"{PROJECT}:{key}")
         return overrides.get(key) or (given.value if given else "")
@@ -197,4 +211,3 @@ def _replace(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
     os.replace(temporary, path)
-

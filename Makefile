@@ -1,0 +1,39 @@
+# make up      bring the stack up (STACK=dev), on a fresh machine, too; ends with its addresses
+# make test    run every check
+# The rest are the same as `ops` commands; everything that is needed is set up first.
+
+STACK ?= dev
+CACHE := $(or $(MONITORING_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/monitoring)
+# uv: the one on PATH, else one of its own, from PyPI.
+UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
+UV_VERSION := 0.13.9
+RUN := $(UV) run --frozen --no-sync
+OPS := $(RUN) python -m ops
+
+.PHONY: up down preview refresh validate outputs test lint unit
+.DEFAULT_GOAL := up
+
+up preview refresh validate outputs: .venv/synced
+	@$(OPS) $@ --stack $(STACK)
+
+down: .venv/synced
+	@$(OPS) destroy --stack $(STACK)
+
+test: lint
+	$(RUN) pytest
+
+unit: .venv/synced
+	$(RUN) pytest tests/unit tests/rules -m "not live"
+
+lint: .venv/synced
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+.venv/synced: uv.lock pyproject.toml | $(UV)
+	$(UV) sync --frozen --quiet
+	@touch $@
+
+$(CACHE)/uv/bin/uv:
+	python3 -m venv $(CACHE)/uv
+	$(CACHE)/uv/bin/pip install --quiet uv==$(UV_VERSION)
