@@ -1,5 +1,6 @@
 """The command: `python3 -m demo` with the flags of settings.py."""
 
+import os
 import signal
 import sys
 import threading
@@ -18,29 +19,31 @@ from demo.settings import PROGRAM, Settings, read_settings
 from demo.simulation import log_errors, run_simulation
 from demo.websocket import WebSocket
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 def main() -> int:
     """Run until SIGTERM or SIGINT. Return the exit code: 0, 1 for a fault of ours, 2 for wrong settings."""
     settings = read_settings()
+    # Blocked, a signal waits until sigwait takes it. A handler could run in the middle of anything.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
     journal = Journal()
-    failed = _stop_on_fault(stop, journal)
+    failed = _end_on_fault(journal)
     try:
-        switchboard = _start(settings, stop, journal)
+        _start(settings, stop, journal)
     except OSError as error:
         print(f"{PROGRAM}: cannot listen: {error}", file=sys.stderr)
         return 2
     journal.info("started", "the demo runs", ports=dict(settings.ports))
-    stop.wait()
+    signal.sigwait(_SIGNALS)
     journal.info("stopping", "the demo stops")
-    switchboard.close()
-    # The other threads are daemons: what they wait for must not hold up the end.
+    # The threads are daemons: what they wait for must not hold up the end.
+    stop.set()
     return 1 if failed.is_set() else 0
 
 
-def _start(settings: Settings, stop: threading.Event, journal: Journal) -> Switchboard:
+def _start(settings: Settings, stop: threading.Event, journal: Journal) -> None:
     """Open the ports and start the threads. Raises OSError when a port cannot be had."""
     knobs = Knobs()
     kong = Kong(knobs, journal)
@@ -62,10 +65,9 @@ def _start(settings: Settings, stop: threading.Event, journal: Journal) -> Switc
     threading.Thread(target=run_simulation, args=(ticks, stop), daemon=True).start()
     PostgresLoad(settings, knobs, application, journal).start(stop)
     RedisLoad(settings, knobs, application, journal).start(stop)
-    return switchboard
 
 
-def _stop_on_fault(stop: threading.Event, journal: Journal) -> threading.Event:
+def _end_on_fault(journal: Journal) -> threading.Event:
     """Make a thread that dies of a fault end the program. Returns the event that is then set.
 
     A demo that still answers but stands still would be the hardest thing to find; ended, it is restarted.
@@ -76,7 +78,7 @@ def _stop_on_fault(stop: threading.Event, journal: Journal) -> threading.Event:
         threading.__excepthook__(fault)
         journal.error("fault", f"{fault.exc_type.__name__}: {fault.exc_value}")
         failed.set()
-        stop.set()
+        os.kill(os.getpid(), signal.SIGTERM)
 
     threading.excepthook = hook
     return failed

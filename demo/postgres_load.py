@@ -10,7 +10,6 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -18,7 +17,7 @@ import psycopg
 from demo.application import Application
 from demo.journal import Journal, new_request_id
 from demo.knobs import Knobs
-from demo.reconnect import keep_working
+from demo.reconnect import Backend
 from demo.settings import Address, Settings
 from demo.traffic import draw_count, wave
 
@@ -50,6 +49,10 @@ _CLEAN_SECONDS = 60.0
 _CHECK_SECONDS = 5.0
 # Connections opened in one step, so that a big jump does not stall the others.
 _OPEN_AT_ONCE = 10
+# Connections the idle ones leave to the other kinds of load.
+_ROOM = 4
+# From here on PostgreSQL logs a statement too (log_min_duration_statement in postgresql.conf).
+_SLOW_SECONDS = 0.25
 
 
 class PostgresLoad:
@@ -66,14 +69,11 @@ class PostgresLoad:
         """Start one thread for each kind of load."""
         self._stop = stop
         if self._settings.postgres is not None:
+            primary = Backend("postgres", FAILURES, stop, self._journal)
             for work in (self._transact, self._hold_idle, self._deadlock, self._query_slowly, self._hold_transaction):
-                self._run("postgres", work)
+                primary.keep_working(work)
         if self._settings.postgres_replica is not None:
-            self._run("postgres-replica", self._pause_replica)
-
-    def _run(self, name: str, work: Callable[[], None]) -> None:
-        arguments = (name, work, FAILURES, self._stop, self._journal)
-        threading.Thread(target=keep_working, args=arguments, daemon=True).start()
+            Backend("postgres-replica", FAILURES, stop, self._journal).keep_working(self._pause_replica)
 
     def _connect(self, address: Address | None, name: str) -> Connection:
         """Connect, with time limits that make a server which is gone look gone within ten seconds."""
@@ -102,7 +102,7 @@ class PostgresLoad:
         with self._primary("application") as connection:
             self._prepare(connection)
             self._journal.info("postgres_connected", "transactions run", backend="postgres")
-            last, cleaned = time.monotonic(), 0.0
+            last, cleaned = time.monotonic(), -math.inf
             while not self._stop.wait(_STEP_SECONDS):
                 now = time.monotonic()
                 rate = self._knobs.number("postgres_transaction_rate") * wave(time.time())
@@ -191,34 +191,25 @@ class PostgresLoad:
 
     def _hold_idle(self) -> None:
         held: list[Connection] = []
-        checked = refused = -math.inf
+        limit = 0
+        checked = time.monotonic()
         try:
             while not self._stop.wait(_STEP_SECONDS):
-                now = time.monotonic()
                 wanted = int(self._knobs.number("postgres_connections"))
+                if wanted > 0 and not held:
+                    held.append(self._primary("idle"))
+                    limit = _connection_limit(held[0]) - _ROOM
                 while len(held) > wanted:
                     held.pop().close()
-                if len(held) < wanted and now - refused > _CHECK_SECONDS and not self._open_idle(held, wanted):
-                    refused = now
-                if held and now - checked > _CHECK_SECONDS:
+                for _ in range(min(min(wanted, limit) - len(held), _OPEN_AT_ONCE)):
+                    held.append(self._primary("idle"))
+                if held and time.monotonic() - checked > _CHECK_SECONDS:
                     # Connections that lie idle do not notice that their server has gone.
                     held[0].execute("SELECT 1")
-                    checked = now
+                    checked = time.monotonic()
         finally:
             for connection in held:
                 connection.close()
-
-    def _open_idle(self, held: list[Connection], wanted: int) -> bool:
-        """Open a few of the missing connections. Return False when the server takes no more."""
-        try:
-            for _ in range(min(wanted - len(held), _OPEN_AT_ONCE)):
-                held.append(self._primary("idle"))
-        except psycopg.OperationalError as error:
-            if not _is_refused(error):
-                raise
-            self._journal.warn("postgres_full", f"holding {len(held)} of {wanted} idle connections: no more to be had")
-            return False
-        return True
 
     # Deadlocks
 
@@ -239,20 +230,21 @@ class PostgresLoad:
     # Slow queries
 
     def _query_slowly(self) -> None:
-        connection: Connection | None = None
-        for _ in self._times("postgres_slow_queries_per_minute"):
-            connection = connection or self._primary("reports")
-            seconds = self._knobs.number("postgres_slow_query_seconds")
-            request_id = new_request_id()
-            # The id goes along as a comment: PostgreSQL's own log line then belongs to the same story.
-            statement = f"SELECT count(*), pg_sleep({seconds}) FROM demo.protocols /* request_id={request_id} */"
-            self._journal.info("report_requested", "a report over all protocols", request_id)
-            began = time.perf_counter()
-            connection.execute(statement)
-            taken = time.perf_counter() - began
-            self._application.count_query(taken)
-            say = self._journal.warn if taken > 0.25 else self._journal.info
-            say("report_finished", f"the report took {taken:.3f} s", request_id, duration_seconds=round(taken, 3))
+        with self._primary("reports") as connection:
+            for _ in self._times("postgres_slow_queries_per_minute"):
+                self._report(connection)
+
+    def _report(self, connection: Connection) -> None:
+        seconds = self._knobs.number("postgres_slow_query_seconds")
+        request_id = new_request_id()
+        self._journal.info("report_requested", "a report over all protocols", request_id)
+        began = time.perf_counter()
+        # The id goes along as a comment: PostgreSQL's own log line then belongs to the same story.
+        connection.execute(f"SELECT count(*), pg_sleep({seconds}) FROM demo.protocols /* request_id={request_id} */")
+        taken = time.perf_counter() - began
+        self._application.count_query(taken)
+        say = self._journal.warn if taken > _SLOW_SECONDS else self._journal.info
+        say("report_finished", f"the report took {taken:.3f} s", request_id, duration_seconds=round(taken, 3))
 
     # A long transaction
 
@@ -271,7 +263,7 @@ class PostgresLoad:
 
     def _pause_replica(self) -> None:
         with self._connect(self._settings.postgres_replica, "replica") as connection:
-            checked = 0.0
+            checked = -math.inf
             known: bool | None = None
             while not self._stop.wait(_STEP_SECONDS):
                 wanted = self._knobs.flag("postgres_replica_paused")
@@ -325,6 +317,12 @@ def _lock_two_rows(connection: Connection, first: int, second: int, both_locked:
         connection.execute(statement, [second])
 
 
-def _is_refused(error: psycopg.OperationalError) -> bool:
-    """Return whether the server is there but takes no more connections."""
-    return any(text in str(error) for text in ("too many", "connection slots are reserved"))
+def _connection_limit(connection: Connection) -> int:
+    """Return how many connections the server grants this role."""
+    row = connection.execute(
+        "SELECT least(CASE WHEN rolconnlimit < 0 THEN NULL ELSE rolconnlimit END, "
+        "current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int) "
+        "FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

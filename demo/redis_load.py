@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from demo.application import Application
 from demo.journal import Journal, new_request_id
 from demo.knobs import Knobs
-from demo.reconnect import keep_working
+from demo.reconnect import Backend
 from demo.settings import Settings
 from demo.traffic import draw_count, wave
 
@@ -19,6 +21,7 @@ CACHE_PREFIX = "demo:cache:"
 BALLAST_PREFIX = "demo:ballast:"
 CACHED_KEYS = 200
 CACHED_SECONDS = 600
+# What one ballast key costs Redis, its own bookkeeping included: the allocator rounds up to this.
 BALLAST_BYTES = 16_384
 FAILURES = (redis.RedisError, OSError)
 
@@ -26,6 +29,8 @@ _STEP_SECONDS = 0.25
 # Ballast keys written or removed in one step: 8 MB a second, without keeping the application waiting.
 _BALLAST_AT_ONCE = 128
 _OPEN_AT_ONCE = 25
+# Clients the idle ones leave to the exporter and to whoever has a look.
+_ROOM = 12
 
 
 class RedisLoad:
@@ -42,9 +47,9 @@ class RedisLoad:
         """Start the threads: one for the cache, one for clients and ballast."""
         self._stop = stop
         if self._settings.redis is not None:
-            for work in (self._use_cache, self._press):
-                arguments = ("redis", work, FAILURES, stop, self._journal)
-                threading.Thread(target=keep_working, args=arguments, daemon=True).start()
+            backend = Backend("redis", FAILURES, stop, self._journal)
+            backend.keep_working(self._use_cache)
+            backend.keep_working(self._press)
 
     def _connect(self, name: str) -> "redis.Redis":
         assert self._settings.redis is not None
@@ -56,6 +61,8 @@ class RedisLoad:
             single_connection_client=True,
             socket_timeout=5,
             socket_connect_timeout=3,
+            # A silent reconnect would hide that the idle clients are gone too.
+            retry=Retry(NoBackoff(), 0),
         )
         client.ping()
         return client
@@ -106,32 +113,60 @@ class RedisLoad:
 
     def _press(self) -> None:
         client = self._connect("load")
+        settings = client.config_get("maxclients")
+        assert isinstance(settings, dict)
+        most_clients = int(settings["maxclients"]) - _ROOM
+        ballast = _Ballast(client)
         clients: list[redis.Redis] = []
-        # Left behind by a demo that was killed.
-        _remove(client, client.scan_iter(match=f"{BALLAST_PREFIX}*", count=1000))
-        filled = 0
-        next_key = 0
-        while not self._stop.wait(_STEP_SECONDS):
-            self._match_clients(clients, int(self._knobs.number("redis_connections")))
-            client.ping()
-            wanted = int(self._knobs.number("redis_fill_bytes")) // BALLAST_BYTES
-            if wanted < filled:
-                _remove(client, iter([_ballast_key(number) for number in range(wanted, filled)]))
-                filled = wanted
-            if wanted == 0:
-                continue
-            # Around and around: what Redis has evicted meanwhile comes back, so it has to evict again.
-            next_key = next_key % wanted
-            last_key = min(next_key + _BALLAST_AT_ONCE, wanted)
-            _fill(client, range(next_key, last_key))
-            filled = max(filled, last_key)
-            next_key = last_key
+        try:
+            while not self._stop.wait(_STEP_SECONDS):
+                client.ping()
+                self._match_clients(clients, min(int(self._knobs.number("redis_connections")), most_clients))
+                ballast.match(int(self._knobs.number("redis_fill_bytes")))
+        finally:
+            self._match_clients(clients, 0)
 
     def _match_clients(self, clients: list["redis.Redis"], wanted: int) -> None:
         while len(clients) > wanted:
             clients.pop().close()
         for _ in range(min(wanted - len(clients), _OPEN_AT_ONCE)):
             clients.append(self._connect("idle"))
+
+
+class _Ballast:
+    """Keys that do nothing but take memory."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+        self._filled = 0
+        self._next = 0
+        # Left behind by a demo that was killed.
+        self._remove(client.scan_iter(match=f"{BALLAST_PREFIX}*", count=1000))
+
+    def match(self, wanted_bytes: int) -> None:
+        """Go a step towards `wanted_bytes` of ballast, and stay there.
+
+        Around and around: what Redis has evicted meanwhile comes back, so it has to evict again.
+        """
+        wanted = wanted_bytes // BALLAST_BYTES
+        if wanted < self._filled:
+            self._remove(iter([_ballast_key(number) for number in range(wanted, self._filled)]))
+            self._filled = wanted
+        if wanted == 0:
+            return
+        first = self._next % wanted
+        last = min(first + _BALLAST_AT_ONCE, wanted)
+        with self._client.pipeline(transaction=False) as pipeline:
+            for number in range(first, last):
+                # SETRANGE makes Redis allocate the bytes without sending them.
+                pipeline.setrange(_ballast_key(number), BALLAST_BYTES - 128, "x")
+            pipeline.execute()
+        self._filled = max(self._filled, last)
+        self._next = last
+
+    def _remove(self, keys: Iterator[str | bytes]) -> None:
+        while batch := list(islice(keys, 1000)):
+            self._client.unlink(*batch)
 
 
 def _price() -> str:
@@ -144,17 +179,3 @@ def _cache_key(number: int) -> str:
 
 def _ballast_key(number: int) -> str:
     return f"{BALLAST_PREFIX}{number}"
-
-
-def _fill(client: "redis.Redis", numbers: range) -> None:
-    """Make these ballast keys exist. SETRANGE makes Redis allocate the bytes without sending them."""
-    with client.pipeline(transaction=False) as pipeline:
-        for number in numbers:
-            pipeline.setrange(_ballast_key(number), BALLAST_BYTES - 1, "x")
-        pipeline.execute()
-
-
-def _remove(client: "redis.Redis", keys: Iterator[str | bytes]) -> None:
-    """Remove `keys`, a good many at a time."""
-    while batch := list(islice(keys, 1000)):
-        client.unlink(*batch)

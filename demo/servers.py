@@ -87,12 +87,6 @@ class Switchboard:
                 elif endpoint.is_open and not wanted():
                     endpoint.close()
 
-    def close(self) -> None:
-        """Close every port."""
-        with self._lock:
-            for endpoint, _ in self._switches:
-                endpoint.close()
-
 
 def respond(start: StartResponse, status: str, content_type: str, body: bytes) -> Iterable[bytes]:
     """Answer a request with a whole body."""

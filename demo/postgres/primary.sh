@@ -37,7 +37,7 @@ set_up() {
 \set password `cat "$SECRETS"/postgres_password`
 \set replicator_password `cat "$SECRETS"/replicator_password`
 \set exporter_password `cat "$SECRETS"/exporter_password`
-CREATE ROLE :"user" LOGIN PASSWORD :'password' CONNECTION LIMIT 46;
+CREATE ROLE :"user" LOGIN PASSWORD :'password' CONNECTION LIMIT 47;
 CREATE ROLE exporter LOGIN PASSWORD :'exporter_password' IN ROLE pg_monitor;
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replicator_password';
 SELECT pg_create_physical_replication_slot('replica') \g /dev/null
