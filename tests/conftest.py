@@ -17,6 +17,7 @@ from ops.home import cache
 # Tool -> (image that has it, its path there). The tests' tools are the stack's own, of the same version.
 _TOOLS = {
     "promtool": ("prometheus", "/bin/promtool"),
+    "alertmanager": ("alertmanager", "/bin/alertmanager"),
     "amtool": ("alertmanager", "/bin/amtool"),
     "loki": ("loki", "/usr/bin/loki"),
     "promtail": ("promtail", "/usr/bin/promtail"),
@@ -51,7 +52,7 @@ def image_of(engine: docker.DockerClient) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def tools(engine: docker.DockerClient, image_of: Callable[[str], str]) -> Path:
-    """A directory, first on PATH, with promtool, amtool, loki and promtail."""
+    """A directory, first on PATH, with promtool, alertmanager, amtool, loki and promtail."""
     directory = cache() / "tools"
     directory.mkdir(parents=True, exist_ok=True)
     for tool, (key, path) in _TOOLS.items():
@@ -62,9 +63,10 @@ def tools(engine: docker.DockerClient, image_of: Callable[[str], str]) -> Path:
             temporary.write_bytes(_file_of(engine, image_of(key), path))
             temporary.chmod(0o755)
             temporary.replace(kept)
-        link = directory / tool
-        link.unlink(missing_ok=True)
-        link.symlink_to(kept)
+        # In one step, as another run of the tests may be using it.
+        temporary = directory / f".{tool}-{os.getpid()}"
+        temporary.symlink_to(kept)
+        temporary.replace(directory / tool)
     os.environ["PATH"] = f"{directory}{os.pathsep}{os.environ['PATH']}"
     return directory
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from config.settings import Alerting, Settings
 
 DIRECTORY = "/etc/alertmanager"
+SECRETS = "/run/config"
 _TEMPLATES = Path(__file__).parent / "templates"
 
 # group_wait, group_interval, repeat_interval by priority: the more urgent, the sooner and the more often.
@@ -23,8 +24,11 @@ _PACE = {
 }
 # Components whose alerts are grouped among themselves within a priority.
 _OWN_ROUTE = ("database", "websocket", "api_gateway")
-# A missing exporter or a component that is down silences what depends on it: source alerts -> what they silence.
-_HOST_COMPONENTS = "database|redis|websocket|api_gateway|realtime|business|docker"
+# What runs on the Docker host in every stack, and what does where the backend runs there, too.
+_ON_HOST = ("docker", "monitoring")
+_BACKEND = ("database", "redis", "websocket", "api_gateway", "realtime", "business")
+# Of anything that does not answer: ServiceDown, PostgreSQLDown, KongDown, ...
+_DOWN = 'alertname=~".+Down"'
 
 
 def alertmanager_files(settings: Settings) -> dict[str, str]:
@@ -35,13 +39,13 @@ def alertmanager_files(settings: Settings) -> dict[str, str]:
 
 
 def alertmanager_secrets(settings: Settings) -> dict[str, SecretStr]:
-    """Relative path -> secret, for the secrets that are configured."""
+    """Name below SECRETS -> secret, for the secrets that are configured."""
     alerting = settings.alerting
     secrets = {
-        "secrets/smtp_password": alerting.smtp_password,
-        "secrets/slack_webhook_url": alerting.slack_webhook_url,
-        "secrets/pagerduty_service_key": alerting.pagerduty_service_key,
-        "secrets/heartbeat_url": alerting.heartbeat_url,
+        "smtp_password": alerting.smtp_password,
+        "slack_webhook_url": alerting.slack_webhook_url,
+        "pagerduty_service_key": alerting.pagerduty_service_key,
+        "heartbeat_url": alerting.heartbeat_url,
     }
     return {path: secret for path, secret in secrets.items() if secret}
 
@@ -66,7 +70,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "smtp_smarthost": f"{alerting.smtp_host}:{alerting.smtp_port}",
         "smtp_from": alerting.smtp_from,
         **({"smtp_auth_username": alerting.smtp_username} if alerting.smtp_username else {}),
-        **({"smtp_auth_password_file": f"{DIRECTORY}/secrets/smtp_password"} if alerting.smtp_password else {}),
+        **({"smtp_auth_password_file": f"{SECRETS}/smtp_password"} if alerting.smtp_password else {}),
     }
     return {
         "global": {"resolve_timeout": "5m", **(smtp if alerting.smtp_host else {})},
@@ -81,12 +85,13 @@ def _configuration(settings: Settings) -> dict[str, Any]:
                     "receiver": "heartbeat",
                     "group_wait": "0s",
                     "group_interval": "1m",
-                    "repeat_interval": "1m",
+                    # Just below the interval: with the whole of it, every second call is found to come too early.
+                    "repeat_interval": "50s",
                 },
                 *(_priority_route(priority) for priority in _PACE),
             ],
         },
-        "inhibit_rules": _inhibitions(),
+        "inhibit_rules": _inhibitions(settings),
         "receivers": [
             {"name": "heartbeat", **_heartbeat(alerting)},
             {
@@ -117,25 +122,38 @@ def _priority_route(priority: str) -> dict[str, Any]:
     }
 
 
-def _inhibitions() -> list[dict[str, Any]]:
-    """`equal` labels that both sides lack count as equal, so each rule also matches that they are present."""
+def _inhibitions(settings: Settings) -> list[dict[str, Any]]:
+    """What is kept quiet while something worse says the same.
+
+    A label of `equal` that both sides lack counts as equal. No rule here silences the Watchdog, or a "...Down" by what
+    is not the host.
+    """
+    on_host = _ON_HOST + (_BACKEND if settings.demo or settings.docker_network else ())
+    host_down = ['alertname="ServiceDown"', 'component="system"']
+    runs_on_it = f'component=~"{"|".join(on_host)}"'
     return [
         {
-            "source_matchers": ['priority="P1"', 'instance!=""', 'component!=""'],
+            # Also of alerts about a component as a whole, which have no instance: fast and slow burning budgets.
+            "source_matchers": ['priority="P1"', 'component!=""'],
             "target_matchers": ['priority=~"P2|P3"'],
             "equal": ["component", "instance"],
         },
         {
-            # The host is down: everything on it is, too.
-            "source_matchers": ['alertname="ServiceDown"', 'component="system"'],
-            "target_matchers": [f'component=~"{_HOST_COMPONENTS}"'],
-        },
-        {
-            # An exporter is missing: what it would have measured is unknown, not wrong.
-            "source_matchers": ['alertname="ServiceDown"', 'component!="system"', 'instance!=""'],
-            "target_matchers": ['alertname!="ServiceDown"', 'alertname!~".*Down"'],
+            # It does not answer, or its exporter does not: what was measured of it is unknown, not wrong.
+            "source_matchers": [_DOWN, 'component!=""', 'instance!=""'],
+            "target_matchers": ['alertname!~".+Down"', 'priority=~"P1|P2|P3"'],
             "equal": ["component", "instance"],
         },
+        {
+            # Sums over all instances of a job miss the one that is down. A P1 over them is felt by users: it stays.
+            "source_matchers": [_DOWN, 'component!=""', 'job!=""'],
+            "target_matchers": ['instance=""', 'priority=~"P2|P3"'],
+            "equal": ["component", "job"],
+        },
+        # The host is down, and so is what runs on it. What still measures something bad there (a P1 that is no
+        # "...Down") shows that only node_exporter is, and stays.
+        {"source_matchers": host_down, "target_matchers": [runs_on_it, _DOWN]},
+        {"source_matchers": host_down, "target_matchers": [runs_on_it, 'priority=~"P2|P3"']},
     ]
 
 
@@ -145,7 +163,7 @@ def _pagerduty(alerting: Alerting) -> dict[str, Any]:
     return {
         "pagerduty_configs": [
             {
-                "service_key_file": f"{DIRECTORY}/secrets/pagerduty_service_key",
+                "service_key_file": f"{SECRETS}/pagerduty_service_key",
                 "send_resolved": True,
                 "description": '{{ template "monitoring.title" . }}',
                 "details": {"alerts": '{{ template "monitoring.text" . }}'},
@@ -160,7 +178,7 @@ def _slack(alerting: Alerting) -> dict[str, Any]:
     return {
         "slack_configs": [
             {
-                "api_url_file": f"{DIRECTORY}/secrets/slack_webhook_url",
+                "api_url_file": f"{SECRETS}/slack_webhook_url",
                 "send_resolved": True,
                 "title": '{{ template "monitoring.title" . }}',
                 "text": '{{ template "monitoring.text" . }}',
@@ -188,4 +206,4 @@ def _email(alerting: Alerting, address: str) -> dict[str, Any]:
 def _heartbeat(alerting: Alerting) -> dict[str, Any]:
     if not alerting.heartbeat_url:
         return {}
-    return {"webhook_configs": [{"url_file": f"{DIRECTORY}/secrets/heartbeat_url", "send_resolved": False}]}
+    return {"webhook_configs": [{"url_file": f"{SECRETS}/heartbeat_url", "send_resolved": False}]}
