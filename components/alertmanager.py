@@ -6,7 +6,7 @@ from components.config_writer import ConfigWriter
 from components.file import File
 from components.host import Host
 from components.service import Service
-from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets
+from config.alertmanager import DIRECTORY, SECRETS, alertmanager_files, alertmanager_secrets
 
 
 class Alertmanager(Service):
@@ -14,10 +14,9 @@ class Alertmanager(Service):
 
     def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
         settings = host.settings
-        files = [File(f"{DIRECTORY}/{path}", content) for path, content in alertmanager_files(settings).items()]
-        files += [
-            File(f"{DIRECTORY}/{path}", content.get_secret_value(), secret=True)
-            for path, content in alertmanager_secrets(settings).items()
+        secrets = [
+            File(f"{SECRETS}/{name}", secret.get_secret_value(), secret=True)
+            for name, secret in alertmanager_secrets(settings).items()
         ]
         config = ConfigWriter(
             "alertmanager",
@@ -25,7 +24,8 @@ class Alertmanager(Service):
             image="alertmanager",
             component="monitoring",
             directory=DIRECTORY,
-            files=files,
+            files=[File(f"{DIRECTORY}/{path}", text) for path, text in alertmanager_files(settings).items()],
+            secrets=[file.path for file in secrets],
             check=f"amtool check-config {DIRECTORY}/alertmanager.yml",
             url="http://alertmanager:9093",
             reloaded_metric="alertmanager_config_last_reload_successful",
@@ -48,6 +48,7 @@ class Alertmanager(Service):
             data="/alertmanager",
             config=config,
             config_directory=DIRECTORY,
+            files=secrets,
             publish=(9093, settings.ports.alertmanager),
             opts=opts,
         )

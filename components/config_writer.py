@@ -18,6 +18,7 @@ from components.host import Host
 # reads them, so that the tool resolves relative paths and secret files as the service will.
 _SCRIPT = """
 set -eu
+for secret in {secrets}; do mkdir -p "${{secret%/*}}" && : > "$secret"; done
 {check}
 mkdir /tmp/previous
 cp -R /live/. /tmp/previous/
@@ -47,8 +48,10 @@ class ConfigWriter(pulumi.ComponentResource):
     """A service's configuration volume and the container that fills it.
 
     Takes `directory`: where the files lie, and where the service mounts the volume; `check`: the shell command by which
-    the service's own tool checks them; `url`: the service's address inside the network; `reloaded_metric`: the metric
-    by which it says that the last reload worked.
+    the service's own tool checks them; `secrets`: paths of the secret files that they name, which belong to the service
+    itself and are empty during the check (one secret among the uploads would hide in the preview which lines of the
+    others change); `url`: the service's address inside the network; `reloaded_metric`: the metric by which it says that
+    the last reload worked.
 
     Gives `volume` and `written`: depend on `written` and nothing starts before the files are right and in place.
     """
@@ -62,6 +65,7 @@ class ConfigWriter(pulumi.ComponentResource):
         component: str,
         directory: str,
         files: Sequence[File],
+        secrets: Sequence[str],
         check: str,
         url: str,
         reloaded_metric: str,
@@ -71,7 +75,14 @@ class ConfigWriter(pulumi.ComponentResource):
         super().__init__("monitoring:config:Writer", name, {}, opts)
         settings = host.settings
         self.volume = docker.Volume(f"{name}-volume", name=settings.name(name), opts=host.child_options(self))
-        script = _SCRIPT.format(check=check, directory=directory, url=url, service=service, metric=reloaded_metric)
+        script = _SCRIPT.format(
+            secrets=" ".join(secrets),
+            check=check,
+            directory=directory,
+            url=url,
+            service=service,
+            metric=reloaded_metric,
+        )
         writer = docker.Container(
             f"{name}-writer",
             name=settings.name(name),

@@ -122,8 +122,8 @@ class GrafanaContent(pulumi.ComponentResource):
             "folder",
             uid=FOLDER,
             title="Monitoring",
-            # Somebody may have put a dashboard of theirs into it.
-            prevent_destroy_if_not_empty=True,
+            # Where others work too, somebody may have put a dashboard of theirs into it.
+            prevent_destroy_if_not_empty=self._grafana is None,
             opts=self._options(),
         )
         return {

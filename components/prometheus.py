@@ -7,7 +7,7 @@ from components.config_writer import ConfigWriter
 from components.file import File
 from components.host import Host
 from components.service import Service
-from config.scrape import prometheus_files
+from config.scrape import REALTIME_TOKEN, prometheus_files
 from config.settings import Settings
 
 _DIRECTORY = "/etc/prometheus"
@@ -18,13 +18,15 @@ class Prometheus(Service):
 
     def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
         settings = host.settings
+        secrets = _secrets(settings)
         config = ConfigWriter(
             "prometheus",
             host,
             image="prometheus",
             component="monitoring",
             directory=_DIRECTORY,
-            files=_files(settings),
+            files=[File(f"{_DIRECTORY}/{path}", text) for path, text in prometheus_files(settings).items()],
+            secrets=[file.path for file in secrets],
             check=f"promtool check config {_DIRECTORY}/prometheus.yml",
             url="http://prometheus:9090",
             reloaded_metric="prometheus_config_last_reload_successful",
@@ -47,6 +49,7 @@ class Prometheus(Service):
             data="/prometheus",
             config=config,
             config_directory=_DIRECTORY,
+            files=secrets,
             publish=(9090, settings.ports.prometheus),
             backend=True,
             # The head is flushed and the WAL closed on SIGTERM.
@@ -55,10 +58,9 @@ class Prometheus(Service):
         )
 
 
-def _files(settings: Settings) -> list[File]:
-    files = [File(f"{_DIRECTORY}/{path}", content) for path, content in prometheus_files(settings).items()]
-    if settings.backend.realtime and settings.backend.realtime_secret:
-        # Realtime takes any token that is signed with its secret, and checks exp and iat only where they are present.
-        token = jwt.encode({"role": "metrics"}, settings.backend.realtime_secret.get_secret_value(), algorithm="HS256")
-        files.append(File(f"{_DIRECTORY}/secrets/realtime_token", token, secret=True))
-    return files
+def _secrets(settings: Settings) -> list[File]:
+    """The token for Realtime's metrics, which takes any that is signed with its secret and checks no absent exp or iat."""
+    secret = settings.backend.realtime_secret
+    if not (settings.backend.realtime and secret):
+        return []
+    return [File(REALTIME_TOKEN, jwt.encode({"role": "metrics"}, secret.get_secret_value(), "HS256"), secret=True)]

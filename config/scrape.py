@@ -16,7 +16,7 @@ import yaml
 from config.settings import Settings
 
 HERE = Path(__file__).resolve().parent / "prometheus"
-REALTIME_TOKEN = "/etc/prometheus/secrets/realtime_token"
+REALTIME_TOKEN = "/run/config/realtime_token"
 
 # What the rules read beyond the exporters' defaults. pg_stat_statements must be preloaded in the server as well.
 EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {

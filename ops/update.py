@@ -125,7 +125,7 @@ def _run(workspace: Workspace, progress: Progress, operation: Callable[[], Any])
 
 
 def _print_output(text: str) -> None:
-    console.print(text, end="", markup=False)
+    console.print(text, markup=False)
 
 
 def _is_physical(resource_type: str) -> bool:

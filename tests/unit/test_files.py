@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config.alertmanager import DIRECTORY, SECRETS, alertmanager_files, alertmanager_secrets, warnings
+from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets, warnings
 from config.loki import loki_files
 from config.promtail import promtail_files
 from config.settings import Settings, load
@@ -131,7 +131,7 @@ def test_mail_goes_through_the_server_that_is_configured() -> None:
         "smtp_smarthost": "smtp.example:2525",
         "smtp_from": "monitoring@example.org",
         "smtp_auth_username": "mailer",
-        "smtp_auth_password_file": f"{SECRETS}/smtp_password",
+        "smtp_auth_password_file": "/run/config/smtp_password",
     }
     assert configuration(settings("email"))["global"] == {"resolve_timeout": "5m"}
 
@@ -154,7 +154,7 @@ def test_secrets_are_files_and_in_no_other_file() -> None:
 def test_every_file_that_the_configuration_names_is_there() -> None:
     for missing in [(), *((channel,) for channel in CHANNELS), tuple(CHANNELS)]:
         stack = settings(*missing)
-        named = set(re.findall(rf"{SECRETS}/(\S+)", alertmanager_files(stack)["alertmanager.yml"]))
+        named = set(re.findall(r"/run/config/(\S+)", alertmanager_files(stack)["alertmanager.yml"]))
         assert named <= set(alertmanager_secrets(stack)), missing
     assert named == set()
 

@@ -437,12 +437,12 @@ def secret_files(graph: Graph, stack: str) -> dict[str, list[str]]:
 
 
 DEMO_SECRETS = {
-    "prometheus-config": ["/etc/prometheus/secrets/realtime_token"],
-    "alertmanager-config": [
-        "/etc/alertmanager/secrets/heartbeat_url",
-        "/etc/alertmanager/secrets/pagerduty_service_key",
-        "/etc/alertmanager/secrets/slack_webhook_url",
-        "/etc/alertmanager/secrets/smtp_password",
+    "prometheus": ["/run/config/realtime_token"],
+    "alertmanager": [
+        "/run/config/heartbeat_url",
+        "/run/config/pagerduty_service_key",
+        "/run/config/slack_webhook_url",
+        "/run/config/smtp_password",
     ],
     "grafana": ["/run/config/admin_password"],
     "postgres-exporter": ["/run/config/postgres_password"],
@@ -518,7 +518,9 @@ def test_in_a_demo_what_watches_or_uses_a_database_waits_for_it(stack: str) -> N
 
 
 def test_a_changed_configuration_changes_the_writer_and_not_the_service() -> None:
-    changed = graph_of("dev", thresholds='{"cpu_usage:ratio": 0.5}', slackWebhookUrl="https://hooks.example/other")
+    changed = graph_of(
+        "dev", thresholds='{"cpu_usage:ratio": 0.5}', smtpHost="smtp.example", smtpFrom="other@example.org"
+    )
     for service in ("prometheus", "alertmanager"):
         before, after = plain("dev").named(f"{service}-container"), changed.named(f"{service}-container")
         assert after.wire == before.wire
