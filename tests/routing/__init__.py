@@ -1,0 +1,1 @@
+"""Tests of Alertmanager with the configuration of a stack."""
