@@ -27,33 +27,40 @@ PACKAGES = (
     "wget",
 )
 
-EXCLUDED = (
-    "/usr/share/doc/*",
-    "/usr/share/i18n/*",
-    "/usr/share/info/*",
-    "/usr/share/locale/*",
-    "/usr/share/man/*",
-    # PostgreSQL's just-in-time compiler: a hundred megabytes, and without it PostgreSQL does the same, uncompiled.
-    "/usr/lib/postgresql/15/lib/llvmjit*",
-    "/usr/lib/postgresql/15/lib/bitcode/*",
-    "*/libLLVM*",
-    "*/libz3.so*",
-)
-
-# The official images' users, there before the packages would make their own; and no database cluster of Debian's.
-HOOK = """
+# The official images' users, there before the packages would make their own; no database cluster of Debian's; and what
+# dpkg leaves out. PostgreSQL's just-in-time compiler is a hundred megabytes, and PostgreSQL does the same without it.
+BEFORE = """
 echo 'postgres:x:999:' >> "$1/etc/group"
 echo 'redis:x:999:' >> "$1/etc/group"
 echo 'postgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/bash' >> "$1/etc/passwd"
 echo 'redis:x:999:999:Redis:/data:/usr/sbin/nologin' >> "$1/etc/passwd"
 mkdir -p "$1/etc/postgresql-common"
 echo 'create_main_cluster = false' > "$1/etc/postgresql-common/createcluster.conf"
+cat > "$1/etc/dpkg/dpkg.cfg.d/lab" <<'END'
+path-exclude=/usr/share/doc/*
+path-exclude=/usr/share/i18n/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+path-exclude=/usr/share/man/*
+path-exclude=/usr/lib/postgresql/15/lib/llvmjit*
+path-exclude=/usr/lib/postgresql/15/lib/bitcode/*
+path-exclude=*/libLLVM*
+path-exclude=*/libz3.so*
+END
+"""
+
+# The name of this machine, and the mirror that it happens to use, stay here; the essential packages' pages go, too.
+AFTER = """
+cd "$1"
+rm -rf etc/hostname etc/hosts etc/resolv.conf
+rm -rf etc/apt/sources.list* etc/apt/apt.conf.d/99mmdebstrap etc/dpkg/dpkg.cfg.d/lab
+rm -rf usr/share/doc usr/share/i18n usr/share/info usr/share/locale usr/share/man
 """
 
 
 def reference() -> str:
     """Give the base image's reference, whose tag changes with all that goes into it."""
-    content = json.dumps([debian.SUITE, PACKAGES, EXCLUDED, HOOK])
+    content = json.dumps([debian.SUITE, PACKAGES, BEFORE, AFTER])
     return f"{REPOSITORY}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
@@ -72,7 +79,7 @@ def make(cache: Path, report: Report) -> Path:
             report("making a Debian root file system (about a minute) …")
             with tempfile.TemporaryDirectory(prefix=".base-", dir=target.parent) as scratch:
                 made = Path(scratch) / "base.tar"
-                debian.bootstrap(PACKAGES, EXCLUDED, HOOK, made, report)
+                debian.bootstrap(PACKAGES, BEFORE, AFTER, made, report)
                 os.replace(made, target)
     return target
 

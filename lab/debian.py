@@ -49,11 +49,11 @@ def install(packages: Sequence[str], report: Report) -> None:
         run(command, doing, APT_REMEDY, report, env=quiet)
 
 
-def bootstrap(packages: Sequence[str], excluded: Sequence[str], hook: str, target: Path, report: Report) -> None:
+def bootstrap(packages: Sequence[str], before: str, after: str, target: Path, report: Report) -> None:
     """Write a root file system with `packages` as a tar file at `target`.
 
-    `excluded` are paths (with wild cards) that dpkg leaves out; `hook` is a shell script that runs before the packages
-    are set up, with the root file system's path as $1. It has what Debian calls essential, and no apt.
+    It has what Debian calls essential, and no apt. `before` and `after` are shell scripts, with the root file system's
+    path as $1: the one runs when what is essential is there, the other at the end.
     """
     install(["mmdebstrap"], report)
     sources = [str(file) for file in SOURCES if file.exists() and file.read_text().strip()]
@@ -62,9 +62,10 @@ def bootstrap(packages: Sequence[str], excluded: Sequence[str], hook: str, targe
     with tempfile.TemporaryDirectory(prefix="lab-bootstrap-") as scratch:
         options = Path(scratch) / "apt.conf"
         options.write_text(_connection_options() + 'Acquire::Languages "none";\n')
-        prepare = Path(scratch) / "prepare.sh"
-        prepare.write_text(f"#!/bin/sh\nset -e\n{hook}\n")
-        prepare.chmod(0o755)
+        hooks = {"essential": before, "customize": after}
+        for name, script in hooks.items():
+            (Path(scratch) / name).write_text(f"#!/bin/sh\nset -e\n{script}\n")
+            (Path(scratch) / name).chmod(0o755)
         command = [
             "mmdebstrap",
             "--mode=root",
@@ -72,10 +73,7 @@ def bootstrap(packages: Sequence[str], excluded: Sequence[str], hook: str, targe
             f"--include={','.join(packages)}",
             f"--aptopt={options}",
             "--dpkgopt=force-unsafe-io",
-            *(f"--dpkgopt=path-exclude={path}" for path in excluded),
-            f"--essential-hook={prepare}",
-            # The mirror and its set-up are this machine's affair, not the image's.
-            '--customize-hook=rm -rf "$1"/etc/apt/sources.list* "$1"/etc/apt/apt.conf.d/99mmdebstrap',
+            *(f"--{name}-hook={scratch}/{name}" for name in hooks),
             SUITE,
             str(target),
             *sources,

@@ -66,7 +66,7 @@ def ensure(report: Report) -> None:
         if Path("/run/systemd/system").is_dir():
             subprocess.run(["systemctl", "start", "docker"], capture_output=True, check=False)
             wait(None)
-        elif _alive("dockerd"):
+        elif alive("dockerd"):
             wait(None)  # somebody started it a moment ago
         else:
             wait(_start())
@@ -76,7 +76,7 @@ def _start() -> subprocess.Popen[bytes]:
     """Start dockerd on its own, so that it lives on when this process and its terminal are gone."""
     for name, file in PIDS.items():
         # A process that took over the number of a dead daemon makes dockerd refuse to start, or wait in vain.
-        if file.exists() and not _alive(name):
+        if file.exists() and not alive(name):
             file.unlink()
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with LOG.open("ab") as log:
@@ -85,7 +85,7 @@ def _start() -> subprocess.Popen[bytes]:
         )
 
 
-def _alive(name: str) -> bool:
+def alive(name: str) -> bool:
     """Tell whether the process of a daemon's pid file runs and is that daemon."""
     try:
         pid = int(PIDS[name].read_text())

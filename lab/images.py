@@ -16,7 +16,9 @@ from lab import base, toolchain
 from lab.errors import LabError
 from lab.process import Report
 
-ROOT = Path(__file__).resolve().parent
+PROJECT = Path(__file__).resolve().parents[1]
+DEMO = PROJECT / "demo"
+"""The demo backend's program."""
 NOBODY = 65534
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LABEL = "lab.image"
@@ -31,8 +33,6 @@ class Recipe:
     """The rest of its Dockerfile, as the official image has it."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Executables of lab.toolchain, by their paths in the image."""
-    scripts: Mapping[str, Path] = field(default_factory=dict)
-    """Executable files of this project, by their paths in the image."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Symbolic links, by their paths in the image."""
     directories: Mapping[str, int] = field(default_factory=dict)
@@ -119,41 +119,38 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "postgres": Recipe(
         version="15",
-        scripts={"/usr/local/bin/docker-entrypoint.sh": ROOT / "entrypoints" / "postgres.sh"},
-        directories={
-            "/docker-entrypoint-initdb.d": 0,
-            "/var/lib/postgresql": 999,
-            "/var/lib/postgresql/data": 999,
-            "/var/run/postgresql": 999,
-        },
+        # The stack starts PostgreSQL and Redis by scripts of its own, so the official entry points are left out.
+        directories={"/var/lib/postgresql": 999, "/var/lib/postgresql/data": 999, "/var/run/postgresql": 999},
         instructions=f"""
             ENV PATH={PATH}:/usr/lib/postgresql/15/bin LANG=C.UTF-8 PG_MAJOR=15 PGDATA=/var/lib/postgresql/data
             EXPOSE 5432
             VOLUME ["/var/lib/postgresql/data"]
             STOPSIGNAL SIGINT
-            ENTRYPOINT ["docker-entrypoint.sh"]
+            USER postgres
             CMD ["postgres"]
         """,
     ),
     "redis": Recipe(
         version="7.0.15",
-        scripts={"/usr/local/bin/docker-entrypoint.sh": ROOT / "entrypoints" / "redis.sh"},
         directories={"/data": 999},
         instructions="""
             EXPOSE 6379
             VOLUME ["/data"]
             WORKDIR /data
-            ENTRYPOINT ["docker-entrypoint.sh"]
+            USER redis
             CMD ["redis-server"]
         """,
     ),
     "demo": Recipe(
+        # As demo/Dockerfile has it.
         directories={"/app": 0},
         instructions="""
-            ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+            ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
             WORKDIR /app
             USER 10002:10002
-            CMD ["python3", "-m", "demo"]
+            EXPOSE 8100 4000 8081 8082 8088
+            HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python3", "-m", "demo.healthcheck"]
+            ENTRYPOINT ["python3", "-m", "demo"]
         """,
     ),
 }
@@ -177,7 +174,7 @@ def version(key: str) -> str:
         return toolchain.version(toolchain.module_of(next(iter(wanted.tools.values()))))
     if wanted.version:
         return wanted.version
-    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     return str(project["project"]["version"])
 
 
@@ -230,11 +227,7 @@ def _dockerfile(key: str) -> str:
 
 def _files(key: str) -> dict[str, Path]:
     """Give the files of this project that go into an image, by their paths there."""
-    files = dict(recipe(key).scripts)
-    if key == "demo":
-        source = ROOT.parent / "demo"
-        files |= {f"/app/demo/{file.name}": file for file in sorted(source.glob("*.py"))}
-    return files
+    return {f"/app/demo/{file.name}": file for file in sorted(DEMO.glob("*.py"))} if key == "demo" else {}
 
 
 def _digest(file: Path) -> str:

@@ -105,7 +105,7 @@ MODULES = (
         minutes="2 minutes",
         symbol="main.version",
         tags="no_compose",
-        shared=False,
+        shared=True,
     ),
     Module(
         "prometheus",
@@ -123,7 +123,7 @@ MODULES = (
         source="github.com/grafana/loki/v3",
         minutes="4 minutes",
         symbol=_LOKI_VERSION,
-        shared=False,
+        shared=True,
     ),
     Module(
         "promtail",
@@ -131,7 +131,7 @@ MODULES = (
         source="github.com/grafana/loki/v3",
         minutes="3 minutes",
         symbol=_LOKI_VERSION,
-        shared=False,
+        shared=True,
     ),
     Module(
         "pulumi",
@@ -139,7 +139,7 @@ MODULES = (
         source="github.com/pulumi/pulumi/pkg/v3",
         minutes="3 minutes",
         symbol="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
-        shared=False,
+        shared=True,
     ),
 )
 """Every wrapper module, the quick ones first."""
@@ -177,13 +177,13 @@ def version(module: Module) -> str:
 def key(module: Module) -> str:
     """Give 12 hex digits that change when the module's files, its build flags or the Go version change."""
     digest = hashlib.sha256()
-    for file in _sources(module):
+    for file in sources(module):
         digest.update(f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\0".encode())
     digest.update(json.dumps([dict(module.executables), _flags(module), _go_identity()]).encode())
     return digest.hexdigest()[:12]
 
 
-def _sources(module: Module) -> list[Path]:
+def sources(module: Module) -> list[Path]:
     """Give the files that decide what a module's executables are."""
     files = sorted(file for file in module.path.rglob("*") if file.is_file())
     if not module.shared:

@@ -1,0 +1,262 @@
+"""The lab: when it builds, what it says when it cannot, and that its versions are those of config/images.yaml."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import docker
+import pytest
+import yaml
+
+from lab import base, debian, images, plan, process, toolchain
+from lab import engine as lab_engine
+from lab.errors import LabError
+from lab.toolchain import Module
+from ops.home import cache as home
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = 'package main\n\nfunc main() { println("hello") }\n'
+BROKEN = "package main\n\nfunc main() { undefinedThing() }\n"
+
+
+def nothing(line: str) -> None:
+    """Take a line of progress where none matters."""
+
+
+def module(directory: Path, source: str = GOOD, name: str = "tiny") -> Module:
+    """Write a Go module that needs nothing but the standard library."""
+    library = directory / name / "library"
+    library.mkdir(parents=True)
+    (library / "go.mod").write_text("module example.test/library\n\ngo 1.24\n")
+    lines = [
+        "module tiny",
+        "go 1.24",
+        "require example.test/library v1.2.3",
+        "replace example.test/library => ./library",
+    ]
+    (directory / name / "go.mod").write_text("\n\n".join(lines))
+    (directory / name / "main.go").write_text(source)
+    return Module(name, {name: "."}, source="example.test/library", minutes="a second", parent=directory)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Module:
+    """A module that the lab knows, besides its own."""
+    made = module(tmp_path / "go")
+    monkeypatch.setattr(toolchain, "MODULES", (*toolchain.MODULES, made))
+    return made
+
+
+def test_an_executable_is_built_once_and_again_when_its_sources_change(tiny: Module, tmp_path: Path) -> None:
+    lines: list[str] = []
+    first = toolchain.build("tiny", tmp_path / "cache", lines.append)
+    assert subprocess.run([first], capture_output=True, text=True, check=True).stderr == "hello\n"
+    assert lines == ["building tiny v1.2.3 from source (about a second) …"]
+
+    assert toolchain.build("tiny", tmp_path / "cache", lines.append) == first
+    assert len(lines) == 1
+
+    (tiny.path / "main.go").write_text(GOOD.replace("hello", "goodbye"))
+    second = toolchain.build("tiny", tmp_path / "cache", lines.append)
+    assert second != first
+    assert first.exists()
+    assert subprocess.run([second], capture_output=True, text=True, check=True).stderr == "goodbye\n"
+
+
+def test_the_key_follows_everything_that_decides_what_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = module(tmp_path)
+    keys = [toolchain.key(made), toolchain.key(Module(**{**vars(made), "tags": "netgo"}))]
+    assert toolchain.key(made) == keys[0]
+    (made.path / "inner").mkdir()
+    (made.path / "inner" / "more.go").write_text("package inner\n")
+    keys.append(toolchain.key(made))
+    monkeypatch.setattr(toolchain, "_go_identity", lambda: "go9.9 plan9 mips")
+    keys.append(toolchain.key(made))
+    assert len(set(keys)) == len(keys)
+    assert all(re.fullmatch("[0-9a-f]{12}", key) for key in keys)
+
+
+def test_what_one_shared_module_requires_counts_for_all() -> None:
+    shared = [made for made in toolchain.MODULES if made.shared]
+    for made in shared:
+        sources = toolchain.sources(made)
+        assert {other.path / "go.mod" for other in shared} <= set(sources)
+        assert toolchain.WORKSPACE in sources
+
+
+def test_a_build_that_fails_says_so_in_the_compilers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = module(tmp_path / "go", BROKEN, "broken")
+    monkeypatch.setattr(toolchain, "MODULES", (broken,))
+    with pytest.raises(LabError) as caught:
+        toolchain.build("broken", tmp_path / "cache", nothing)
+    assert "building broken failed (exit code 1)" in str(caught.value)
+    assert "undefined: undefinedThing" in str(caught.value)
+    assert str(caught.value).endswith(toolchain.GO_REMEDY)
+    left = [path.name for path in (tmp_path / "cache" / "toolchain").iterdir() if not path.name.endswith(".lock")]
+    assert left == []
+
+
+def test_two_at_once_build_it_once(tiny: Module, tmp_path: Path) -> None:
+    lines: list[str] = []
+    built: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: built.append(toolchain.build("tiny", tmp_path, lines.append))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(built) == 3
+    assert len(set(built)) == 1
+    assert sum("from source" in line for line in lines) == 1
+
+
+def test_a_machine_without_go_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    toolchain._go_identity.cache_clear()
+    with pytest.raises(LabError, match=r"There is no `go`.*Install Go"):
+        toolchain.build("promtool", tmp_path, nothing)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"'promtol'.*promtool"):
+        toolchain.build("promtol", tmp_path, nothing)
+    with pytest.raises(LabError, match=r"'promtol'.*promtool"):
+        plan.prepare(["promtol"], [], tmp_path, nothing)
+    with pytest.raises(LabError, match=r"'grafana'.*prometheus, alertmanager"):
+        images.reference("grafana")
+
+
+def test_the_versions_are_those_of_the_images() -> None:
+    """The tests run what production runs, where the same version is to be had."""
+    listed = yaml.safe_load((ROOT / "config" / "images.yaml").read_text())
+    assert set(images.KEYS) <= set(listed)
+    assert {key for key in listed if key not in images.KEYS} == {"grafana", "alloy"}
+    for key in images.KEYS:
+        if "build" in listed[key]:
+            continue
+        tag = str(listed[key]["tag"]).removesuffix("-alpine").removeprefix("v")
+        ours = images.version(key).removeprefix("v")
+        if key == "promtail":  # its last image is older than its last source
+            tag, ours = tag.rpartition(".")[0], ours.rpartition(".")[0]
+        if key == "postgres":  # Debian follows the minor versions by itself
+            tag = tag.partition(".")[0]
+        assert ours == tag, key
+
+
+def test_a_failed_command_shows_its_last_words_and_a_remedy() -> None:
+    script = "import sys; print('\\n'.join(f'line {n}' for n in range(99))); sys.exit('the reason')"
+    with pytest.raises(LabError) as caught:
+        process.run([sys.executable, "-c", script], "trying", "Try harder.", nothing)
+    message = str(caught.value).splitlines()
+    assert message[0] == "trying failed (exit code 1):"
+    assert "the reason" in message
+    assert message[-1] == "Try harder."
+    assert len(message) == process.TAIL + 2
+
+
+def test_a_missing_command_is_named() -> None:
+    with pytest.raises(LabError, match="there is no `no-such-command` on this machine"):
+        process.run(["no-such-command"], "trying", "Install it.", nothing)
+
+
+def test_long_work_keeps_saying_that_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "HEARTBEAT", 0.2)
+    lines: list[str] = []
+    script = "import time; print('step one', flush=True); time.sleep(1.1)"
+    process.run([sys.executable, "-c", script], "trying", "", lines.append)
+    assert len(lines) >= 3
+    assert all(re.fullmatch(r"trying: \d+ s so far \(step one\)", line) for line in lines[1:])
+
+
+def test_an_interrupted_command_leaves_no_process(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    child = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    outer = f"import sys; from lab import process; process.run([sys.executable, '-c', {child!r}], 'a', 'b', print)"
+    # A group of its own, so that the signal does not reach the child by way of the terminal's group.
+    with subprocess.Popen([sys.executable, "-c", outer], cwd=ROOT, stderr=subprocess.DEVNULL) as running:
+        while not (pid.exists() and pid.read_text()):
+            time.sleep(0.05)
+        os.kill(running.pid, signal.SIGINT)
+    assert not Path(f"/proc/{pid.read_text()}").exists()
+
+
+def test_the_base_image_changes_with_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = base.reference(), images.reference("redis")
+    monkeypatch.setattr(base, "PACKAGES", (*base.PACKAGES, "less"))
+    assert base.reference() != before[0]
+    assert images.reference("redis") != before[1]
+
+
+def test_a_machine_that_names_no_debian_archive_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(debian, "SOURCES", (tmp_path / "sources.list",))
+    monkeypatch.setattr(debian, "install", lambda packages, report: None)
+    with pytest.raises(LabError, match=r"sources\.list names Debian's archive"):
+        debian.bootstrap([], "", "", tmp_path / "base.tar", nothing)
+
+
+def test_nothing_happens_where_an_engine_answers(engine: docker.DockerClient) -> None:
+    lines: list[str] = []
+    started = time.monotonic()
+    lab_engine.ensure(lines.append)
+    assert time.monotonic() - started < 2
+    assert lines == []
+    assert engine.ping()
+
+
+def test_a_docker_host_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:9")
+    with pytest.raises(LabError, match=r"DOCKER_HOST=tcp://127\.0\.0\.1:9.*unset DOCKER_HOST"):
+        lab_engine.ensure(nothing)
+
+
+def test_a_stale_process_number_is_not_taken_for_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "docker.pid"
+    monkeypatch.setattr(lab_engine, "PIDS", {"dockerd": file})
+    assert not lab_engine.alive("dockerd")
+    file.write_text("not a number")
+    assert not lab_engine.alive("dockerd")
+    file.write_text(str(os.getpid()))
+    assert not lab_engine.alive("dockerd")
+
+
+def test_an_image_is_built_again_only_when_its_inputs_change(
+    engine: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "DEMO", tmp_path)
+    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "__main__.py").write_text("print('first')\n")
+    lines: list[str] = []
+    references = []
+    try:
+        references.append(images.build("demo", engine, home() / "lab", lines.append))
+        made, told = engine.images.get(references[0]).id, len(lines)
+        assert engine.containers.run(references[0], remove=True) == b"first\n"
+        assert images.build("demo", engine, home() / "lab", lines.append) == references[0]
+        assert engine.images.get(references[0]).id == made
+        assert len(lines) == told
+
+        (tmp_path / "__main__.py").write_text("print('second')\n")
+        references.append(images.build("demo", engine, home() / "lab", lines.append))
+        assert references[1] != references[0]
+        assert engine.containers.run(references[1], remove=True) == b"second\n"
+    finally:
+        for reference in references:
+            engine.images.remove(reference)
+
+
+def test_an_image_has_what_health_checks_and_the_config_writer_call(engine: docker.DockerClient) -> None:
+    wanted = base.build(engine, home() / "lab", nothing)
+    programs = ["sh", "bash", "wget", "grep", "sed", "find", "redis-cli", "python3"]
+    found = engine.containers.run(
+        wanted, ["sh", "-c", f"for p in {' '.join(programs)}; do command -v $p; done"], remove=True
+    )
+    assert len(found.split()) == len(programs)
+    # The mirror that this machine happens to use stays here.
+    search = ["sh", "-c", "find /etc/apt /var/lib/apt/lists -name '*sources*' -o -name '*Packages*' -o -name '*mmdeb*'"]
+    assert engine.containers.run(wanted, search, remove=True) == b""
