@@ -1,6 +1,6 @@
 """What Prometheus scrapes, and every file below /etc/prometheus that follows from it.
 
-One list of jobs makes the scrape configuration, the absent guards, and the command-line arguments that the exporters need
+One list of jobs makes the scrape configuration and the absent guards. Beside it stand the arguments that exporters need
 for the rules to find their metrics. `dev`, `prod` and `pr-<n>` differ in their settings alone.
 """
 
@@ -306,7 +306,8 @@ def _absent_rules(jobs: Iterable[ScrapeJob], thresholds: int) -> dict[str, Any]:
             f'(count({{__name__=~"threshold:.+"}}) or vector(0)) < {thresholds}',
             {"component": "monitoring", "service": "prometheus"},
             "Alert thresholds are missing.",
-            f"Prometheus has {{{{ $value }}}} of {thresholds} series threshold:*; the alerts that read the others cannot fire.",
+            f"Prometheus has {{{{ $value }}}} of {thresholds} series threshold:*; "
+            "the alerts that read the others cannot fire.",
         )
     ]
     for job in jobs:
@@ -325,7 +326,8 @@ def _absent_rules(jobs: Iterable[ScrapeJob], thresholds: int) -> dict[str, Any]:
                 f'up{{job="{job.name}"}} == 1 unless on (job, instance) {metric}{{job="{job.name}"}}',
                 {"metric": metric, "component": job.component},
                 f"{job.service} answers without {metric}.",
-                f"{{{{ $labels.instance }}}} is up but has not served {metric} for 5 minutes; rules that read it are blind.",
+                f"{{{{ $labels.instance }}}} is up but has not served {metric} for 5 minutes; "
+                "rules that read it are blind.",
             )
             for metric in job.key_metrics
         ]

@@ -1,0 +1,70 @@
+"""Reading the rules: what the tests of this directory share."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from config.settings import ROOT, Settings, load
+
+RULES = ROOT / "config/prometheus/rules"
+RUNBOOKS = ROOT / "docs/runbooks"
+CASES = Path(__file__).parent / "cases"
+
+_SECRETS = dict.fromkeys(["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"], "x")
+_DEMO = {
+    "demo": "true",
+    "runbookBaseUrl": "https://runbooks.example",
+    "grafanaUrl": "https://grafana.example",
+    **_SECRETS,
+}
+_EXISTING = {
+    "postgresHost": "db.example",
+    "redisHost": "cache.example",
+    "grafanaUrl": "https://grafana.example",
+    "grafanaMode": "external",
+    "grafanaToken": "x",
+    "kongAddresses": '["kong-1.example:8100", "kong-2.example:8100"]',
+    **_SECRETS,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: the file and the group it stands in, its name (of the alert or of the series), and its YAML."""
+
+    file: str
+    group: str
+    name: str
+    body: Mapping[str, Any]
+
+    @property
+    def is_alert(self) -> bool:
+        """Whether it is an alert, and not a recording rule."""
+        return "alert" in self.body
+
+
+def dev(**values: str) -> Settings:
+    """Settings of a stack with the demo backend; `values` are configuration keys."""
+    return load("dev", {**_DEMO, **values}, environment={}, dotenv=Path("/nonexistent"))
+
+
+def prod(**values: str) -> Settings:
+    """Settings of a stack that watches an existing backend without Realtime, WebSocket server and application."""
+    return load("prod", {**_EXISTING, **values}, environment={}, dotenv=Path("/nonexistent"))
+
+
+def rules_of(files: Mapping[str, str]) -> Iterator[Rule]:
+    """The rules in files as `prometheus_files` gives them."""
+    for path, text in files.items():
+        if path.startswith("rules/"):
+            for group in yaml.safe_load(text)["groups"]:
+                for body in group["rules"]:
+                    yield Rule(path, group["name"], body.get("alert") or body["record"], body)
+
+
+def written_rules() -> list[Rule]:
+    """The rules that are written by hand, in config/prometheus/rules."""
+    return list(rules_of({f"rules/{path.name}": path.read_text() for path in sorted(RULES.glob("*.yml"))}))
