@@ -245,8 +245,9 @@ class Kong:
         self._datastore.set(int(self._knobs.flag("kong_datastore_reachable")))
         for pid in WORKERS:
             self._worker_memory.set(52_000_000 + random.randrange(6_000_000), self._node, pid, "http")
+        usage = self._knobs.number("kong_shared_dict_usage")
         for name, size in SHARED_DICTS.items():
-            self._dict_memory.set(size // 10, self._node, name, "http")
+            self._dict_memory.set(round(size * usage), self._node, name, "http")
         unhealthy = self._knobs.number("kong_unhealthy_targets")
         for number, (upstream, host) in enumerate(UPSTREAMS):
             present = "unhealthy" if number < unhealthy else "healthy"

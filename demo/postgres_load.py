@@ -133,10 +133,10 @@ class PostgresLoad:
     def _one_transaction(self, connection: Connection) -> None:
         kinds = (self._store_prices, self._subscribe, self._unsubscribe, self._read_prices, self._read_tvl)
         work = random.choices(kinds, (30, 10, 8, 40, 12))[0]
-        # One in a hundred changes its mind, as applications do.
+        # Some change their mind, as applications do.
         with contextlib.suppress(_ChangedMindError), connection.transaction():
             work(connection)
-            if random.random() < 0.01:
+            if random.random() < self._knobs.number("postgres_rollback_ratio"):
                 raise _ChangedMindError
 
     def _store_prices(self, connection: Connection) -> None:
@@ -288,13 +288,17 @@ class _Times:
         self._knob = knob
         self._stop = stop
         self._due = 0.0
+        self._last = time.monotonic()
 
     def __iter__(self) -> "_Times":
         return self
 
     def __next__(self) -> None:
         while not self._stop.wait(_STEP_SECONDS):
-            self._due = min(self._due + self._knobs.number(self._knob) / 60 * _STEP_SECONDS, 1)
+            now = time.monotonic()
+            # Never more than one is due: what could not be done in time is not made up for.
+            self._due = min(self._due + self._knobs.number(self._knob) / 60 * (now - self._last), 1)
+            self._last = now
             if self._due >= 1:
                 self._due = 0.0
                 return

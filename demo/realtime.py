@@ -286,7 +286,8 @@ class Realtime:
 
     def _poll_replication(self, seconds: float) -> None:
         for times in _shares(draw_count(10, seconds)):
-            self._poll_duration.observe(round(lognormal(15)), TENANT, times=times)
+            duration = lognormal(self._knobs.number("realtime_replication_ms"))
+            self._poll_duration.observe(round(duration), TENANT, times=times)
         for times in _shares(draw_count(0.5, seconds)):
             self._rpc.observe(round(lognormal(3)), "erpc", "true", times=times)
 

@@ -63,6 +63,13 @@ def test_queries_and_look_ups_are_real(servers: Servers, demo: Demo) -> None:
         assert counted / seconds == pytest.approx(180, rel=0.4)
 
 
+def test_rollbacks(servers: Servers, demo: Demo) -> None:
+    statement = "SELECT xact_rollback FROM pg_stat_database WHERE datname = 'defillama'"
+    before = servers.query(servers.primary, statement, "exporter")
+    demo.set(postgres_transaction_rate=50, postgres_rollback_ratio=1)
+    wait_for(lambda: servers.query(servers.primary, statement, "exporter") > before + 50, "rollbacks")
+
+
 def test_query_seconds_makes_queries_slow(demo: Demo) -> None:
     demo.set(query_seconds=0.3)
     time.sleep(1)
