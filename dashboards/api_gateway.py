@@ -4,11 +4,12 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from config.settings import Settings
 from dashboards.layout import line, row
-from dashboards.links import to_page
+from dashboards.links import to_logs, to_page
 from dashboards.objectives import error_budget
 from dashboards.page import Choice, page
 from dashboards.panels import BAD, CALM, GOOD, WARN, Column, above, gauge, grid, percentiles, series, timeline, value
 
+_LOGS = '{service=~"demo|.*kong.*"} | event=~"|request_.*|upstream_.*"'
 _GATEWAY = 'instance=~"$gateway"'
 _BANDWIDTH = "instance_direction:kong_bandwidth_bytes:rate5m"
 # Clients of a WebSocket stay for hours, which is no latency.
@@ -24,13 +25,13 @@ def api_gateway(settings: Settings) -> Dashboard:
         title="API Gateway",
         description="Do requests get answers, right ones and fast ones, and whose fault is it when not?",
         components="api_gateway",
-        logs='{service=~"demo|.*kong.*"} | event=~"|request_.*|upstream_.*"',
+        logs=_LOGS,
         choices=[Choice("gateway", "Gateway", 'up{job="kong"}')],
         rows=[
             row(
                 "Requests",
                 line(
-                    7,
+                    8,
                     gauge(
                         "Error rate",
                         "Share of requests answered with 5xx.",
@@ -140,6 +141,7 @@ def api_gateway(settings: Settings) -> Dashboard:
                         },
                         sort="Requests",
                         descending=True,
+                        links={"Route": [to_logs(f"{_LOGS} |= `${{__data.fields.Route}}`", "Its logs")]},
                     ),
                     timeline(
                         "Gateways and what is behind them",

@@ -23,7 +23,7 @@ def business_metrics(settings: Settings) -> Dashboard:
             row(
                 "What users get",
                 line(
-                    7,
+                    8,
                     gauge(
                         "Active subscriptions",
                         "Subscriptions that are active now. The dial ends at the most of the time shown.",

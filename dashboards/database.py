@@ -25,7 +25,7 @@ def database(settings: Settings) -> Dashboard:
             row(
                 "PostgreSQL",
                 line(
-                    7,
+                    8,
                     gauge(
                         "Active connections",
                         "Share of the connections open to applications that are in use. At 100 % new ones are refused.",
@@ -178,7 +178,7 @@ def database(settings: Settings) -> Dashboard:
             row(
                 "Redis",
                 line(
-                    7,
+                    8,
                     gauge(
                         "Redis memory",
                         "Share of maxmemory in use. At 100 % keys are evicted, or writes are refused.",
@@ -244,6 +244,7 @@ def database(settings: Settings) -> Dashboard:
                         },
                         unit="Bps",
                     ),
+                    widths=(10, 7, 7),
                 ),
             ),
         ],

@@ -82,7 +82,8 @@ def page(
     dashboard.panels = place([_firing(settings, components), *rows, _logs(f"{logs} {_SEARCH}")])
     for panel in dashboard.panels:
         for shown in [panel] if isinstance(panel, Panel) else panel.panels or []:
-            if shown.field_config and not shown.field_config.defaults.links:
+            # In a table every cell would be underlined.
+            if shown.field_config and shown.type_val != "table" and not shown.field_config.defaults.links:
                 shown.field_config.defaults.links = [data_link(to_logs(logs))]
     return dashboard
 

@@ -96,6 +96,8 @@ def value(
         stat.Panel()
         .color_mode(common.BigValueColorMode.VALUE)
         .graph_mode(common.BigValueGraphMode.AREA)
+        # One below the other.
+        .orientation(common.VizOrientation.HORIZONTAL)
         .reduce_options(make.ReduceDataOptions().calcs(["lastNotNull"]))
         .targets(_queries(queries))
     )
@@ -123,7 +125,7 @@ def series(
     lines = (
         timeseries.Panel()
         .line_width(1)
-        .fill_opacity(30 if stack else 8)
+        .fill_opacity(30 if stack else 0 if many else 8)
         .show_points(common.VisibilityMode.NEVER)
         # A gap of up to three scrapes is no outage.
         .span_nulls(30_000)
@@ -148,7 +150,7 @@ def series(
         lines = lines.override_by_name(legend, [DynamicConfigValue("color", _fixed(color))])
     panel = _finish(lines.build(), title, description, unit, _line(limit), links)
     assert panel.field_config
-    panel.field_config.defaults.color = FieldColor(FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+    panel.field_config.defaults.color = FieldColor(FieldColorModeId.PALETTE_CLASSIC)
     return panel
 
 
@@ -237,6 +239,7 @@ def grid(
         table.Panel()
         .show_header(True)
         .cell_height(common.TableCellHeight.SM)
+        .min_width(60)
         .targets([_instant(column.expr, chr(65 + n)) for n, column in enumerate(columns.values())])
         .transformations(
             [
@@ -275,7 +278,8 @@ def grid(
         rows = rows.sort_by([make.TableSortByFieldState().display_name(sort).desc(descending)])
     if quiet:
         rows = rows.no_value(quiet)
-    return _finish(rows.build(), title, description, "short", _steps(None), ())
+    # As text: an id of digits alone would be shown as a number of trillions.
+    return _finish(rows.build(), title, description, "string", _steps(None), ())
 
 
 def log_volume(title: str, description: str, selector: str) -> Panel:

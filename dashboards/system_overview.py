@@ -4,7 +4,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from config.settings import Settings
 from dashboards.layout import line, row
-from dashboards.links import to_page
+from dashboards.links import to_logs, to_page
 from dashboards.page import page
 from dashboards.panels import BAD, GOOD, Column, above, alert_groups, gauge, grid, series, timeline
 
@@ -33,7 +33,7 @@ def system_overview(settings: Settings) -> Dashboard:
             row(
                 "The host, and which services are up",
                 line(
-                    6,
+                    8,
                     gauge(
                         "CPU",
                         "CPU time in use, of all CPUs, over 5 minutes. Near the limit all on the host gets slow.",
@@ -70,7 +70,7 @@ def system_overview(settings: Settings) -> Dashboard:
                     widths=(4, 4, 4, 12),
                 ),
                 line(
-                    10,
+                    12,
                     timeline(
                         "Service availability",
                         "Whether each service answers; for PostgreSQL and Redis, whether they answer their exporter.",
@@ -89,6 +89,7 @@ def system_overview(settings: Settings) -> Dashboard:
                             for title, window in _WINDOWS.items()
                         },
                         sort="Service",
+                        links={"Service": [to_logs('{service=~".*${__data.fields.Service}.*"}', "Its logs")]},
                     ),
                     widths=(13, 11),
                 ),
@@ -249,12 +250,12 @@ def system_overview(settings: Settings) -> Dashboard:
                 line(
                     7,
                     series(
-                        "Rule groups",
-                        "Time that the evaluation of each group of rules takes.",
+                        "Rule evaluation",
+                        "Time that the evaluation of each file of rules takes.",
                         {
                             "{{group}}": "label_replace("
                             "max by (rule_group) (prometheus_rule_group_last_duration_seconds),"
-                            ' "group", "$1", "rule_group", ".*;(.*)")'
+                            ' "group", "$1", "rule_group", ".*/(.*)[.]yml;.*")'
                         },
                         unit="s",
                         many=True,

@@ -28,7 +28,7 @@ def websocket(settings: Settings) -> Dashboard:
             row(
                 "WebSocket server",
                 line(
-                    7,
+                    8,
                     gauge(
                         "Active connections",
                         "Connections that are open on each server.",
