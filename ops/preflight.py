@@ -30,23 +30,30 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
         )
         client.ping()
         return client
-    except (DockerException, OSError):
+    except (DockerException, OSError) as error:
+        cause: Exception = error
         if not host:
             try:
                 ensure(report)
                 return docker.from_env(timeout=_ENGINE_TIMEOUT)
             except (LabError, DockerException) as other:
-                error = other
+                cause = other
         where = f"{host} (monitoring:dockerHost)" if host else "this machine (DOCKER_HOST or the local socket)"
         raise OpsError(
-            f"no Docker engine answers at {where}: {_first_line(error)}; "
+            f"no Docker engine answers at {where}: {_first_line(cause)}; "
             "start it there, or set the address with: pulumi config set monitoring:dockerHost ssh://user@host",
             code=2,
         ) from None
 
 
 def check(settings: Settings, client: docker.DockerClient) -> None:
-    """Raise OpsError (exit code 2) for a port that somebody else has, or a network to join that is not there."""
+    """Raise OpsError (exit code 2) for a port that somebody else has, an address or a network that is not there."""
+    if not settings.docker_host and not _is_ours(settings.bind_address):
+        raise OpsError(
+            f"monitoring:bindAddress {settings.bind_address} is no address of this machine; "
+            "choose one with: pulumi config set monitoring:bindAddress 127.0.0.1",
+            code=2,
+        )
     problems = [
         f"monitoring:{key}Port {port} is taken by {owner}; "
         f"choose another with: pulumi config set monitoring:{key}Port PORT"
@@ -71,17 +78,31 @@ def _owner(port: int, settings: Settings, client: docker.DockerClient) -> str:
     for container in client.containers.list():
         bindings = [binding for found in (container.ports or {}).values() for binding in found or []]
         if any(int(binding["HostPort"]) == port for binding in bindings):
-            name = str(container.name)
-            return "" if name.startswith(settings.name("")) else f"container {name}"
+            owner = (container.labels.get("monitoring.project"), container.labels.get("monitoring.stack"))
+            return "" if owner == (settings.project, settings.stack) else f"container {container.name}"
     if settings.docker_host:
         return ""  # another machine: its engine will say
-    with socket.socket() as probe:
+    with _socket(settings.bind_address) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.bind_address, port))
         except OSError as error:
             return f"another program ({error.strerror})"
     return ""
+
+
+def _is_ours(address: str) -> bool:
+    """Whether this machine has the address."""
+    with _socket(address) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _socket(address: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
 
 
 def _first_line(error: BaseException) -> str:
