@@ -38,20 +38,27 @@ from config.settings import (
 from ops.errors import OpsError
 
 _EPHEMERAL = re.compile(r"pr-\d+")
+# How a stack's file says how its secrets are encrypted.
+_ENCRYPTION = frozenset({"encryptionsalt", "encryptedkey", "secretsprovider"})
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """An open stack. `environment` is what Pulumi's command line runs with; `configuration` is key -> text."""
+    """An open stack.
+
+    `environment` is what Pulumi's command line runs with; `configuration` is key -> text; of it, `encrypted` are the
+    keys that no file has in clear.
+    """
 
     stack: Stack
     environment: Mapping[str, str]
     configuration: Mapping[str, str]
+    encrypted: frozenset[str]
 
     def settings(self) -> Settings:
         """The stack's settings; raises OpsError (exit code 2) with all that is wrong."""
         try:
-            return load(self.stack.name, self.configuration)
+            return load(self.stack.name, self.configuration, encrypted=set(self.encrypted))
         except SettingsError as error:
             raise OpsError(str(error), code=2) from None
 
@@ -106,8 +113,10 @@ def open_stack(
     except CommandError as error:
         raise OpsError(explain(str(error), name)) from None
     prefix = f"{PROJECT}:"
-    configuration = {key.removeprefix(prefix): v.value for key, v in values.items() if key.startswith(prefix)}
-    return Workspace(stack, variables, {**configuration, **overrides})
+    ours = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    configuration = {key: value.value for key, value in ours.items()}
+    encrypted = {key for key, value in ours.items() if value.secret}
+    return Workspace(stack, variables, {**configuration, **overrides}, frozenset(encrypted | set(overrides)))
 
 
 def explain(error: str, stack: str) -> str:
@@ -170,11 +179,11 @@ def _stack_configuration(name: str, stack_file: Path) -> dict[str, Any]:
         raise OpsError(f"there is no Pulumi.{name}.yaml; make it, as a copy of Pulumi.prod.yaml for example", code=2)
     merged: dict[str, Any] = copy.deepcopy(yaml.safe_load(source.read_text())) or {}
     merged.setdefault("config", {})
-    local = yaml.safe_load(stack_file.read_text()) if stack_file.exists() else None
-    if local and not {"encryptionsalt", "encryptedkey", "secretsprovider"} & set(merged):
-        for key in ("encryptionsalt", "encryptedkey", "secretsprovider"):
-            if key in local:
-                merged[key] = local[key]
+    local: dict[str, Any] = (yaml.safe_load(stack_file.read_text()) if stack_file.exists() else None) or {}
+    encryption = {key: local[key] for key in _ENCRYPTION if key in local}
+    # What was encrypted in another way than the repository's file now says could not be read any more.
+    if not _ENCRYPTION & set(merged) or encryption == {key: merged[key] for key in _ENCRYPTION if key in merged}:
+        merged |= encryption
         for key, value in (local.get("config") or {}).items():
             if isinstance(value, dict) and "secure" in value:
                 merged["config"].setdefault(key, value)
