@@ -3,6 +3,7 @@
 import time
 
 from rich.console import Console
+from rich.markup import escape
 
 from ops.validation import Report
 
@@ -13,27 +14,22 @@ _started = time.monotonic()
 
 def say(message: str) -> None:
     """A line of progress, with the seconds since the command began."""
-    console.print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {_plain(message)}")
+    console.print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {escape(message)}")
 
 
 def success(message: str) -> None:
     """What was reached."""
-    console.print(f"[bold green]{_plain(message)}[/bold green]")
+    console.print(f"[bold green]{escape(message)}[/bold green]")
 
 
 def warn(message: str) -> None:
     """What is missing but stops nothing."""
-    console.print(f"[yellow]{_plain(message)}[/yellow]")
+    console.print(f"[yellow]{escape(message)}[/yellow]")
 
 
 def fail(message: str) -> None:
     """Why a command stopped, on standard error."""
-    _errors.print(f"[bold red]{_plain(message)}[/bold red]")
-
-
-def _plain(message: str) -> str:
-    """`message` with its own square brackets kept."""
-    return message.replace("[", "\\[")
+    _errors.print(f"[bold red]{escape(message)}[/bold red]")
 
 
 _COLOURS = {"pass": "green", "fail": "bold red", "skip": "yellow"}
@@ -46,7 +42,7 @@ def show_validation(report: Report) -> None:
         for check in checks:
             colour = _COLOURS[check.result]
             console.print(
-                f"  [{colour}]{check.result:<4}[/{colour}] {_plain(check.name)}  [dim]{_plain(check.detail)}[/dim]"
+                f"  [{colour}]{check.result:<4}[/{colour}] {escape(check.name)}  [dim]{escape(check.detail)}[/dim]"
             )
     passed, failed, skipped = (report.count(result) for result in ("pass", "fail", "skip"))  # type: ignore[arg-type]
     colour = _COLOURS["fail" if failed else "pass"]

@@ -16,6 +16,7 @@ from ops.home import cache
 
 # Tool -> (image that has it, its path there). The tests' tools are the stack's own, of the same version.
 _TOOLS = {
+    "prometheus": ("prometheus", "/bin/prometheus"),
     "promtool": ("prometheus", "/bin/promtool"),
     "alertmanager": ("alertmanager", "/bin/alertmanager"),
     "amtool": ("alertmanager", "/bin/amtool"),
@@ -52,7 +53,7 @@ def image_of(engine: docker.DockerClient) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def tools(engine: docker.DockerClient, image_of: Callable[[str], str]) -> Path:
-    """A directory, first on PATH, with promtool, alertmanager, amtool, loki and promtail."""
+    """A directory, first on PATH, with prometheus, promtool, alertmanager, amtool, loki and promtail."""
     directory = cache() / "tools"
     directory.mkdir(parents=True, exist_ok=True)
     for tool, (key, path) in _TOOLS.items():

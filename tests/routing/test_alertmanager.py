@@ -2,12 +2,9 @@
 
 import json
 import re
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,13 +13,10 @@ import httpx
 import pytest
 import yaml
 
-from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets
-from config.alertmanager import SECRETS as SECRET_FILES
+from config.alertmanager import alertmanager_files
 from config.settings import ROOT, Settings, load
+from tests.processes import alertmanager, fire, wait_for
 from tests.unit.test_settings import SECRETS
-
-# Seconds until Alertmanager has started, taken up an alert, or sent a notification.
-_PATIENCE = 20
 
 DEMO = {"demo": "true", **SECRETS}
 EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", **SECRETS}
@@ -31,80 +25,6 @@ EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", **SECRET
 def settings(values: Mapping[str, str], **changes: str) -> Settings:
     """The settings of a stack of these keys."""
     return load("dev", {**values, **changes}, environment={}, dotenv=Path("/nonexistent"))
-
-
-@contextmanager
-def alertmanager(stack: Settings, directory: Path) -> Iterator[str]:
-    """The address of an Alertmanager with the stack's configuration, without its waits."""
-    for name, text in alertmanager_files(stack).items():
-        # The directories are others, and nothing is waited for: what is tested is not how long.
-        text = text.replace(DIRECTORY, str(directory)).replace(SECRET_FILES, str(directory / "secrets"))
-        write(directory / name, re.sub(r"group_wait: \S+", "group_wait: 0s", text))
-    for name, secret in alertmanager_secrets(stack).items():
-        write(directory / "secrets" / name, secret.get_secret_value())
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [
-            "alertmanager",
-            f"--config.file={directory / 'alertmanager.yml'}",
-            f"--storage.path={directory / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            "--cluster.listen-address=",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=(directory / "log").open("w"),
-    )
-    try:
-        wait_for(lambda: ready(url), directory / "log")
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def write(path: Path, text: str) -> None:
-    """Put `text` into a file, with the directories above it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
-def ready(url: str) -> bool:
-    """Whether an Alertmanager answers there."""
-    try:
-        return httpx.get(f"{url}/-/ready").is_success
-    except httpx.TransportError:
-        return False
-
-
-def wait_for(condition: Any, log: Path | None = None) -> None:
-    """Return as soon as the condition holds; fail, with the log, when it does not in time."""
-    deadline = time.monotonic() + _PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, log.read_text() if log else "in vain"
-        time.sleep(0.05)
-
-
-def fire(url: str, *alerts: Mapping[str, str], over: bool = False) -> None:
-    """Send alerts as Prometheus does; those that are `over` have ended just now."""
-    now = time.time()
-    body = [
-        {
-            "labels": {"stack": "dev", "project": "monitoring", **labels},
-            "annotations": {"summary": f"{labels['alertname']} happened."},
-            "startsAt": stamp(now - 60),
-            "endsAt": stamp(now - 1 if over else now + 3600),
-        }
-        for labels in alerts
-    ]
-    httpx.post(f"{url}/api/v2/alerts", json=body).raise_for_status()
-
-
-def stamp(seconds: float) -> str:
-    """A time as Alertmanager reads it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def quiet(stack: Settings, directory: Path, *alerts: Mapping[str, str]) -> set[str]:
