@@ -307,7 +307,7 @@ def log_volume(title: str, description: str, selector: str) -> Panel:
             .legend_format("{{detected_level}}")
         )
     )
-    colors = {"critical|error|fatal": BAD, "warn.*": WARN, "info": GOOD, "debug|trace": CALM, "unknown|": "#8e8e8e"}
+    colors = {"critical|error|fatal": BAD, "warn.*": WARN, "info": GOOD, "debug|trace": CALM, "unknown|": "text"}
     for level, color in colors.items():
         bars = bars.override_by_regexp(f"/^({level})$/", [DynamicConfigValue("color", _fixed(color))])
     return _finish(bars.build(), title, description, "short", _steps(None), (), LOKI)

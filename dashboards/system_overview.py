@@ -113,7 +113,7 @@ def system_overview(settings: Settings) -> Dashboard:
                         limit=above(at["load_per_cpu:ratio"]),
                     ),
                     series(
-                        "Memory",
+                        "Memory by use",
                         "Where the memory is. Only what is used by programs cannot be had back at once.",
                         {
                             "used": "sum(node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes)",
