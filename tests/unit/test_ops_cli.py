@@ -1,0 +1,61 @@
+"""The command line: what is wrong is said once, on standard error, with an exit code."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ops import home
+from ops.cli import _clear_errors, app
+from ops.errors import OpsError
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written to this machine's own home."""
+    monkeypatch.setenv("MONITORING_HOME", str(tmp_path / "home"))
+
+
+def test_without_a_command_the_commands_are_listed() -> None:
+    shown = CliRunner().invoke(app, []).output
+    for command in ("up", "preview", "refresh", "destroy", "outputs", "validate", "pulumi", "images", "bundle"):
+        assert f" {command} " in shown
+
+
+@pytest.mark.parametrize("pair", ["grafanaPort", "monitoring:grafanaPort"])
+def test_a_setting_without_a_value_is_refused(pair: str) -> None:
+    result = CliRunner().invoke(app, ["up", "--config", pair])
+    assert result.exit_code == 2
+    assert result.stderr == f"--config '{pair}' must be KEY=VALUE, such as grafanaPort=3001\n"
+
+
+def test_a_stack_name_that_cannot_become_a_container_name_is_refused() -> None:
+    result = CliRunner().invoke(app, ["destroy", "--stack", "My Stack"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("stack name 'My Stack' cannot become part of a container name")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(OpsError("no"), 1), (OpsError("no", code=3), 3), (KeyboardInterrupt(), 130)]
+)
+def test_every_known_failure_ends_with_its_exit_code(error: BaseException, code: int) -> None:
+    with pytest.raises(typer.Exit) as caught, _clear_errors():
+        raise error
+    assert caught.value.exit_code == code
+
+
+def test_an_unknown_failure_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError), _clear_errors():
+        raise ZeroDivisionError
+
+
+def test_state_and_cache_are_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MONITORING_HOME", "/mine/home")
+    monkeypatch.setenv("MONITORING_CACHE", "/mine/cache")
+    assert (home.home(), home.cache()) == (Path("/mine/home"), Path("/mine/cache"))
+    monkeypatch.delenv("MONITORING_HOME")
+    monkeypatch.delenv("MONITORING_CACHE")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cached")
+    assert (home.home(), home.cache()) == (Path("/data/monitoring"), Path("/cached/monitoring"))
