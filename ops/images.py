@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -397,7 +398,12 @@ class _Run:
         """Build the rest from package mirrors."""
         from lab import images as lab
         from lab.errors import LabError
+        from lab.plan import prepare
 
+        # All in one go, so that downloads go on beside the compiler; which one fails, and why, is asked below.
+        with suppress(LabError, DockerException, OSError):
+            keys = [key for key in self.missing() if key in lab.KEYS and key not in self.images.overrides]
+            prepare([], keys, self.cache, self.report, self.engine)
         for key in self.missing():
             if key in self.images.overrides:
                 self._fail(key, "lab: an override is not among what it builds")

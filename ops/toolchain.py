@@ -109,7 +109,7 @@ def _build(tool: str, cache: Path, report: Callable[[str], None], tried: list[st
     from lab.toolchain import build
 
     try:
-        return build(tool, cache / "lab", report)
+        return build(tool, cache, report)
     except LabError as error:
         tried.append(f"built from source: {error}")
     raise OpsError(
