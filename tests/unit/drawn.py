@@ -19,12 +19,13 @@ _BUILT_IN = {"__rate_interval": "1m", "__auto": "1m", "__interval": "1m", "__ran
 
 @dataclass(frozen=True)
 class Query:
-    """One query of a panel, its variables at their defaults: all instances, and nothing searched for."""
+    """One query of a panel with its variables filled in; `raw` is as it stands in the dashboard."""
 
     dashboard: str
     panel: str
     legend: str
     expr: str
+    raw: str
     source: str
     instant: bool
     unit: str
@@ -54,14 +55,15 @@ def panels(dashboard: Json) -> Iterator[Json]:
             yield panel
 
 
-def queries(settings: Settings | None = None) -> list[Query]:
-    """Every query of every panel."""
+def queries(settings: Settings | None = None, choices: Mapping[str, str] | None = None) -> list[Query]:
+    """Every query of every panel; `choices` is variable -> value, others are at their defaults."""
     return [
         Query(
             uid,
             panel["title"],
             target.get("legendFormat", ""),
-            fill(target["expr"], dashboard),
+            fill(target["expr"], dashboard, choices or {}),
+            target["expr"],
             target["datasource"]["uid"],
             bool(target.get("instant")),
             panel["fieldConfig"]["defaults"]["unit"],
@@ -72,12 +74,16 @@ def queries(settings: Settings | None = None) -> list[Query]:
     ]
 
 
-def fill(expr: str, dashboard: Json) -> str:
-    """`expr` with the variables filled in; KeyError for one that the dashboard does not have."""
-    values: Mapping[str, str] = _BUILT_IN | {
+def fill(expr: str, dashboard: Json, choices: Mapping[str, str]) -> str:
+    """`expr` with the variables filled in, by default with all instances and nothing searched for.
+
+    KeyError for a variable that the dashboard does not have.
+    """
+    defaults = {
         variable["name"]: variable.get("allValue") or variable.get("query") or ""
         for variable in dashboard["templating"]["list"]
     }
+    values: Mapping[str, str] = {**_BUILT_IN, **defaults, **choices}
     return re.sub(r"\$(\w+)", lambda match: match.group() if match.group(1).isdigit() else values[match.group(1)], expr)
 
 
