@@ -75,7 +75,7 @@ def check(settings: Settings, client: docker.DockerClient) -> None:
 
 def _owner(port: int, settings: Settings, client: docker.DockerClient) -> str:
     """Who has `port`, if not the stack itself; empty where it is free."""
-    for container in client.containers.list():
+    for container in client.containers.list(ignore_removed=True):
         bindings = [binding for found in (container.ports or {}).values() for binding in found or []]
         if any(int(binding["HostPort"]) == port for binding in bindings):
             owner = (container.labels.get("monitoring.project"), container.labels.get("monitoring.stack"))
