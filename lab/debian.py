@@ -22,6 +22,9 @@ APT_REMEDY = "Check that Debian's packages can be reached (`apt-get update`), th
 # The connection set-up of this machine, which a root file system in the making must share to reach the same mirror.
 _CONNECTION = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::Max-FutureTime")
 
+# Whether this process has updated the package lists: once is enough.
+_updated: list[bool] = []
+
 
 def is_ours() -> bool:
     """Tell whether this is a Debian machine whose packages we may install."""
@@ -39,9 +42,13 @@ def install(packages: Sequence[str], report: Report) -> None:
         report(f"installing {', '.join(missing)} from Debian's packages …")
         doing = f"installing {', '.join(missing)}"
         patience = ["-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"]
-        quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+        # In runlevel 1 a package starts no service: without a service manager, its start script would race with ours.
+        quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         try:
-            run(["apt-get", *patience, "-q", "update"], "reading Debian's package lists", APT_REMEDY, report, env=quiet)
+            if not _updated:
+                reading = "reading Debian's package lists"
+                run(["apt-get", *patience, "-q", "update"], reading, APT_REMEDY, report, env=quiet)
+                _updated.append(True)
         except LabError as error:
             # One broken third-party source fails the whole update, yet Debian's own lists may be fine.
             report(f"warning: {str(error).splitlines()[0]} going on with the lists that are there")

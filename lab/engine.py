@@ -63,13 +63,14 @@ def ensure(report: Report) -> None:
         if shutil.which("dockerd") is None or shutil.which("iptables") is None:
             debian.install(["docker.io", "iptables"], report)
         report("starting the Docker engine …")
+        written = LOG.stat().st_size if LOG.exists() else 0
         if Path("/run/systemd/system").is_dir():
             subprocess.run(["systemctl", "start", "docker"], capture_output=True, check=False)
-            wait(None)
+            _wait(None, written)
         elif alive("dockerd"):
-            wait(None)  # somebody started it a moment ago
+            _wait(None, written)  # somebody started it a moment ago
         else:
-            wait(_start())
+            _wait(_start(), written)
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -89,21 +90,31 @@ def alive(name: str) -> bool:
     """Tell whether the process of a daemon's pid file runs and is that daemon."""
     try:
         pid = int(PIDS[name].read_text())
-        return Path(f"/proc/{pid}/comm").read_text().strip() == name
+        # A process that has ended and waits to be noticed by its parent has no executable any more.
+        return Path(os.readlink(f"/proc/{pid}/exe")).name.removesuffix(" (deleted)") == name
     except (OSError, ValueError):
         return False
 
 
-def wait(process: subprocess.Popen[bytes] | None) -> None:
-    """Wait until the engine answers; LabError with the end of its log when it ends or takes too long."""
+def _wait(process: subprocess.Popen[bytes] | None, written: int) -> None:
+    """Wait until the engine answers; LabError with what its log has beyond `written` when it ends or takes too long."""
     end = time.monotonic() + START_LIMIT
     while not answers():
-        ended = process is not None and process.poll() is not None
+        # The package's own start script may have been first: then it is the other one that ends, and this one answers.
+        ended = process is not None and process.poll() is not None and not alive("dockerd")
         if ended or time.monotonic() > end:
-            last = "\n".join(LOG.read_text(errors="replace").splitlines()[-15:]) if LOG.exists() else ""
             how = "ended at once" if ended else f"does not answer after {START_LIMIT:.0f} s"
             raise LabError(
-                f"dockerd {how}. The end of {LOG}:\n{last}\n"
+                f"dockerd {how}. The end of {LOG}:\n{_since(written)}\n"
                 "Start a Docker engine by hand, or set DOCKER_HOST to one that can be reached."
             )
         time.sleep(0.3)
+
+
+def _since(written: int) -> str:
+    """Give the last lines of the engine's log, of those after its first `written` bytes."""
+    if not LOG.exists():
+        return ""
+    with LOG.open("rb") as log:
+        log.seek(written)
+        return "\n".join(log.read().decode(errors="replace").splitlines()[-15:])
