@@ -88,7 +88,7 @@ class Deployment:
     def leftovers(self) -> list[str]:
         """Everything on the engine that carries the stack's name."""
         prefix = self.name("")
-        things = [container.name for container in self.engine.containers.list(all=True)]
+        things = [container.name for container in self.engine.containers.list(all=True, ignore_removed=True)]
         things += [volume.name for volume in self.engine.volumes.list()]
         things += [network.name for network in self.engine.networks.list()]
         things += [tag for image in self.engine.images.list() for tag in image.tags]

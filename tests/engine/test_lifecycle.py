@@ -49,7 +49,7 @@ def test_containers_are_hardened_and_keep_no_secret_in_sight(stack: Deployment) 
     ]
     assert all(len(secret) > 20 for secret in secrets)
     published = {}
-    for container in stack.engine.containers.list(all=True):
+    for container in stack.engine.containers.list(all=True, ignore_removed=True):
         if not str(container.name).startswith(stack.name("")):
             continue
         attributes = container.attrs
@@ -106,7 +106,7 @@ def test_a_changed_rule_is_live_without_touching_prometheus(stack: Deployment, r
     ("service", "file", "change", "complaint"),
     [
         ("prometheus", "config/prometheus/rules/zz_test_recordings.yml", _rule("sum(("), "parse error"),
-        ("prometheus", "config/scrape.py", ("scrape_interval", "scrape_intervall"), "scrape_intervall"),
+        ("prometheus", "config/scrape.py", ('"scrape_interval"', '"scrape_intervall"'), "scrape_intervall"),
         ("alertmanager", "config/alertmanager/__init__.py", ('"receiver": "P3"', '"receiver": "nobody"'), "nobody"),
     ],
     ids=["rules", "prometheus.yml", "alertmanager.yml"],
@@ -216,6 +216,8 @@ def test_data_survives_the_replacement_of_every_container(stack: Deployment) -> 
 def test_data_survives_the_death_of_every_process(stack: Deployment) -> None:
     """After SIGKILL everything starts again by itself, healthy, with its data."""
     data = _Data(stack, "killed")
+    grep = ["grep", "-q", "-a", data.marker, "/alertmanager/silences"]
+    eventually("Alertmanager has written the silence", lambda: stack.run("alertmanager", grep) == "", seconds=40)
     for service in _DATA_SERVICES:
         os.kill(stack.container(service).attrs["State"]["Pid"], signal.SIGKILL)
     eventually("everything is healthy again", lambda: _healthy(stack), seconds=180)
