@@ -13,6 +13,8 @@ from dashboards import build
 
 Json = dict[str, Any]
 
+UIDS = ["api-gateway", "business-metrics", "database", "system-overview", "websocket"]
+
 # What Grafana fills in by itself, as it would with a minute between points.
 _BUILT_IN = {"__rate_interval": "1m", "__auto": "1m", "__interval": "1m", "__range": "1h"}
 

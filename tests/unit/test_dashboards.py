@@ -21,9 +21,7 @@ from dashboards.links import to_logs, to_request
 from dashboards.objectives import PAGE_BURN
 from lab import toolchain
 from ops.home import cache as cache_directory
-from tests.unit.drawn import Json, Query, dashboards, dev_settings, panels, queries, thresholds
-
-UIDS = ["api-gateway", "business-metrics", "database", "system-overview", "websocket"]
+from tests.unit.drawn import UIDS, Json, Query, dashboards, dev_settings, panels, queries, thresholds
 
 # Asks Alertmanager by itself, so it has no queries, and what it shows has no unit.
 WITHOUT_QUERIES = {"alertGroups"}
