@@ -133,4 +133,5 @@ def test_an_update_that_failed_half_way_goes_on_when_it_is_run_again(
 
 def _containers(deployment: Deployment) -> list[str]:
     prefix = deployment.name("")
-    return [name for c in deployment.engine.containers.list(all=True, ignore_removed=True) if (name := str(c.name)).startswith(prefix)]
+    names = [str(container.name) for container in deployment.engine.containers.list(all=True, ignore_removed=True)]
+    return [name for name in names if name.startswith(prefix)]
