@@ -49,9 +49,7 @@ def _strays(stack: str, state: dict[str, Any], engine: docker.DockerClient) -> I
     if not networks & {network.id for network in engine.networks.list()}:
         return
     labels = [f"monitoring.project={PROJECT}", f"monitoring.stack={stack}"]
-    for container in engine.containers.list(
-        all=True, ignore_removed=True, filters={"label": labels}, ignore_removed=True
-    ):
+    for container in engine.containers.list(all=True, filters={"label": labels}, ignore_removed=True):
         if container.id not in known:
             yield container
 

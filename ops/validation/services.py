@@ -52,7 +52,5 @@ def _containers(settings: Settings, engine: docker.DockerClient) -> dict[str, Co
     labels = [f"monitoring.project={settings.project}", f"monitoring.stack={settings.stack}"]
     return {
         container.labels["monitoring.service"]: container
-        for container in engine.containers.list(
-            all=True, ignore_removed=True, filters={"label": labels}, ignore_removed=True
-        )
+        for container in engine.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
     }
