@@ -13,9 +13,11 @@ import typer
 
 from config.images import image_keys_of
 from ops import images, validation
+from ops.drill import alerts
+from ops.drill import drill as run_drill
 from ops.errors import OpsError
 from ops.home import cache
-from ops.report import console, fail, say, show_validation, success
+from ops.report import console, fail, say, show_drill, show_validation, success
 from ops.session import Session
 
 app = typer.Typer(
@@ -107,6 +109,24 @@ def validate(
     """Check the running stack in seven categories; exit code 1 when anything fails."""
     with _clear_errors():
         _validate(_session(stack, config), wait, json_file)
+
+
+@app.command()
+def drill(
+    names: Annotated[list[str] | None, typer.Argument(help="Alerts to provoke.")] = None,
+    stack: Stack = "dev",
+    config: Override = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every alert that can be drilled.")] = False,
+) -> None:
+    """Provoke alerts of a demo stack for real, time them, and mend what was broken."""
+    with _clear_errors():
+        if bool(names) == everything:
+            raise OpsError(f"name alerts, or --all; there are: {', '.join(alerts())}", code=2)
+        session = _session(stack, config)
+        results = run_drill(names or [], session.deployed, session.engine, say)
+        show_drill(results)
+        if failed := [result.alert for result in results if result.problem]:
+            raise OpsError(f"{len(failed)} of {len(results)} drills failed: {', '.join(failed)}")
 
 
 @images_app.command("list")

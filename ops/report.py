@@ -1,10 +1,13 @@
 """Lines for the person at the terminal."""
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
+from ops.drill import Result
 from ops.validation import Report
 
 console = Console(highlight=False, soft_wrap=True)
@@ -50,3 +53,14 @@ def show_validation(report: Report) -> None:
         f"\n[{colour}]{passed} passed, {failed} failed, {skipped} left out[/{colour}]"
         f" [dim]in {report.seconds:.1f} s, stack {report.stack}[/dim]"
     )
+
+
+def show_drill(results: Sequence[Result]) -> None:
+    """A line for each drill: seconds from the fault to firing and to Alertmanager, from mending to the end."""
+    table = Table("alert", "fires after", "notified after", "resolved after", "", box=None, header_style="bold")
+    for result in results:
+        seconds = (
+            "-" if value is None else f"{value:.0f} s" for value in (result.fired, result.notified, result.resolved)
+        )
+        table.add_row(result.alert, *seconds, f"[bold red]{escape(result.problem)}[/bold red]")
+    console.print(table)
