@@ -1,8 +1,10 @@
 """The files of Prometheus as a container sees them."""
 
+import os
 import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 
 from config.scrape import prometheus_files
@@ -17,6 +19,17 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for case in CASES.glob("*.yml"):
         shutil.copy(case, directory / f"case-{case.name}")
     return directory
+
+
+@pytest.fixture(scope="session")
+def prometheus_url() -> str:
+    """Address of the Prometheus of a running stack: MONITORING_PROMETHEUS_URL, else the dev stack of this machine."""
+    url = os.environ.get("MONITORING_PROMETHEUS_URL", "http://127.0.0.1:9090")
+    try:
+        httpx.get(f"{url}/-/ready", timeout=5).raise_for_status()
+    except httpx.HTTPError as error:
+        pytest.skip(f"no stack is running: {url}: {error}")
+    return url
 
 
 def write(directory: Path, files: dict[str, str]) -> None:

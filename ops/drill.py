@@ -1,0 +1,217 @@
+"""Drills: break something, see that the alert comes, mend it, see that the alert goes.
+
+`drill` makes the faults of `ops.faults` on a running demo stack, as many at once as do not disturb each other, and says
+how long each alert took. A stack that was brought up with the configuration `drill: true` has its waits (`for`,
+`keep_firing_for`) shortened; expressions and windows are the real ones, so rates over five minutes still take minutes.
+Whatever happens, Ctrl-C included, every fault is undone.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import httpx
+
+from config.settings import Settings
+from ops.errors import OpsError
+from ops.faults import EVERYTHING, FAULTS, Fault, Levers
+
+Report = Callable[[str], None]
+
+# Seconds, beyond the rule's own `for` or `keep_firing_for`: windows of 5 and of 15 minutes have to fill and to drain.
+_FIRE_WITHIN = 600
+_RESOLVE_WITHIN = 1200
+_POLL = 2
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds from the fault to firing in Prometheus and to Alertmanager, and from mending to the end; None: not seen.
+
+    `problem` says what went wrong; empty where all went well.
+    """
+
+    alert: str
+    fired: float | None = None
+    notified: float | None = None
+    resolved: float | None = None
+    problem: str = ""
+
+
+def alerts() -> list[str]:
+    """The alerts that can be drilled."""
+    return sorted(alert for fault in FAULTS for alert in fault.alerts)
+
+
+def drill(names: Iterable[str], settings: Settings, engine: docker.DockerClient, report: Report) -> list[Result]:
+    """Drill the alerts `names`, or all without names; `report` gets a line for each thing that happens.
+
+    Gives a result for each alert, also when interrupted by Ctrl-C: then the rest are marked so. Raises OpsError where
+    the stack has no demo backend or a name is unknown.
+    """
+    wanted = set(names) or set(alerts())
+    unknown = sorted(wanted - set(alerts()))
+    if unknown:
+        raise OpsError(f"there is no drill for {', '.join(unknown)}; there are: {', '.join(alerts())}", code=2)
+    if not settings.demo:
+        raise OpsError(
+            f"stack {settings.stack} has no demo backend: a drill breaks things, and is for demo stacks only"
+        )
+    if not settings.drill:
+        report("the waits of this stack are not shortened (ops up -c drill=true does that): each drill takes longer")
+    faults = [fault for fault in FAULTS if wanted & set(fault.alerts)]
+    run = _Run(Levers(settings, engine), report, faults)
+    with ThreadPoolExecutor(max_workers=len(faults)) as pool:
+        futures = [pool.submit(run.fault, fault, sorted(wanted & set(fault.alerts))) for fault in faults]
+        _wait(futures, run.stopped, report)
+    return [result for future in futures for result in future.result()]
+
+
+def _wait(futures: list[Future[list[Result]]], stopped: threading.Event, report: Report) -> None:
+    """Until all are done; Ctrl-C makes them stop, and undo, first."""
+    while not all(future.done() for future in futures):
+        try:
+            time.sleep(0.5)
+        except KeyboardInterrupt:
+            report("interrupted: undoing every fault")
+            stopped.set()
+
+
+class _Run:
+    """The drills of one call, which share what must not be disturbed by two of them."""
+
+    def __init__(self, levers: Levers, report: Report, faults: list[Fault]) -> None:
+        self.stopped = threading.Event()
+        self._levers = levers
+        self._report = report
+        self._prometheus = _Prometheus(levers.settings.prometheus.url)
+        self._waiting = list(faults)
+        self._running: list[Fault] = []
+        self._changed = threading.Condition()
+
+    def fault(self, fault: Fault, names: list[str]) -> list[Result]:
+        """Makes one fault when its turn has come, and watches its alerts `names`."""
+        if not self._take_turn(fault):
+            return [Result(name, problem="interrupted before its turn") for name in names]
+        try:
+            return self._break_and_mend(fault, names)
+        except Exception as error:  # noqa: BLE001 - one drill that fails must not take the others along
+            return [Result(name, problem=f"{type(error).__name__}: {error}") for name in names]
+        finally:
+            with self._changed:
+                self._running.remove(fault)
+                self._changed.notify_all()
+
+    def _take_turn(self, fault: Fault) -> bool:
+        """Waits until no fault that runs, or stands before it in the table, conflicts; false when interrupted."""
+        with self._changed:
+            while not self.stopped.is_set():
+                before = self._waiting[: self._waiting.index(fault)]
+                if not any(_conflict(fault, other) for other in [*self._running, *before]):
+                    self._waiting.remove(fault)
+                    self._running.append(fault)
+                    self._changed.notify_all()
+                    return True
+                self._changed.wait(timeout=1)
+            self._waiting.remove(fault)
+            return False
+
+    def _break_and_mend(self, fault: Fault, names: list[str]) -> list[Result]:
+        already = [name for name in names if self._prometheus.firing(name, fault.alerts[name])]
+        if already:
+            return [Result(name, problem=f"not drilled: {', '.join(already)} fires already") for name in names]
+        began = time.monotonic()
+        fired: dict[str, float] = {}
+        notified: dict[str, float] = {}
+        with fault.make(self._levers):
+            self._report(f"fault: {fault.what} ({', '.join(names)})")
+            deadline = time.monotonic() + _FIRE_WITHIN + max(self._prometheus.wait(name, "duration") for name in names)
+            while len(fired) + len(notified) < 2 * len(names) and time.monotonic() < deadline:
+                self._observe(fault, names, began, fired, notified)
+                if self.stopped.wait(_POLL):
+                    break
+        mended = time.monotonic()
+        resolved: dict[str, float] = {}
+        keep = max(self._prometheus.wait(name, "keepFiringFor") for name in names)
+        while set(resolved) < set(fired) and time.monotonic() < mended + _RESOLVE_WITHIN + keep:
+            for name in set(fired) - set(resolved):
+                if not self._prometheus.firing(name, fault.alerts[name]):
+                    resolved[name] = time.monotonic() - mended
+                    self._report(f"{name}: resolved {resolved[name]:.0f} s after the end of the fault")
+            if self.stopped.wait(_POLL):
+                break
+        return [
+            Result(name, fired.get(name), notified.get(name), resolved.get(name), self._problem(name, fired, resolved))
+            for name in names
+        ]
+
+    def _observe(
+        self,
+        fault: Fault,
+        names: list[str],
+        began: float,
+        fired: dict[str, float],
+        notified: dict[str, float],
+    ) -> None:
+        for name in names:
+            if name not in fired and self._prometheus.firing(name, fault.alerts[name]):
+                fired[name] = time.monotonic() - began
+                self._report(f"{name}: firing {fired[name]:.0f} s after the fault")
+            # What says that Alertmanager is gone cannot arrive there.
+            if name in fired and name not in notified:
+                if fault.touches == EVERYTHING:
+                    notified[name] = fired[name]
+                elif self._has_arrived(name, fault.alerts[name]):
+                    notified[name] = time.monotonic() - began
+
+    def _has_arrived(self, name: str, labels: Mapping[str, str]) -> bool:
+        try:
+            url = f"{self._levers.settings.alertmanager_url}/api/v2/alerts"
+            found = httpx.get(url, params={"filter": f'alertname="{name}"'}, timeout=10).raise_for_status().json()
+        except httpx.HTTPError:
+            return False
+        return any(labels.items() <= alert["labels"].items() for alert in found)
+
+    def _problem(self, name: str, fired: Mapping[str, float], resolved: Mapping[str, float]) -> str:
+        if self.stopped.is_set() and name not in resolved:
+            return "interrupted"
+        if name not in fired:
+            return "did not fire"
+        return "" if name in resolved else "did not resolve"
+
+
+class _Prometheus:
+    """What Prometheus says of its alerts."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def firing(self, name: str, labels: Mapping[str, str]) -> bool:
+        """Whether an alert of this name, with these labels among its own, fires."""
+        return any(
+            alert["state"] == "firing"
+            and alert["labels"]["alertname"] == name
+            and labels.items() <= alert["labels"].items()
+            for alert in self._ask("alerts")["alerts"]
+        )
+
+    def wait(self, name: str, kind: str) -> float:
+        """Seconds of a rule's `for` (kind `duration`) or `keep_firing_for` (`keepFiringFor`) as it is in force."""
+        groups = self._ask("rules", type="alert", **{"rule_name[]": name})["groups"]
+        return max((float(rule.get(kind, 0)) for group in groups for rule in group["rules"]), default=0)
+
+    def _ask(self, path: str, **parameters: str) -> Any:
+        try:
+            answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=10).raise_for_status()
+        except httpx.HTTPError as error:
+            raise OpsError(f"Prometheus does not answer at {self._url}: {error}") from error
+        return answer.json()["data"]
+
+
+def _conflict(one: Fault, other: Fault) -> bool:
+    meet = one.touches & other.touches or EVERYTHING in (one.touches, other.touches)
+    return bool(meet) and (one.alone or other.alone)

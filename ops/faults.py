@@ -1,0 +1,327 @@
+"""The faults that drills make: what each breaks, which alerts it must set off, and how it is undone.
+
+A fault works through the knobs of the demo backend, through Docker, or through containers of its own. Each is a context
+manager: entering breaks, leaving mends.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import docker
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from config.settings import Settings
+from ops.errors import OpsError
+
+# Runs inside the container of the demo, whose control API is on no other network.
+_TURN = """
+import json, sys, urllib.request
+body = json.dumps(json.loads(sys.argv[1])).encode() if sys.argv[1] != "null" else None
+request = urllib.request.Request("http://127.0.0.1:8088/state", body, {"Content-Type": "application/json"})
+print(urllib.request.urlopen(request, timeout=20).read().decode())
+"""
+# Fills 94 % of the memory that the container may use, and stays there.
+_FILL = """
+import pathlib, time
+root = pathlib.Path("/sys/fs/cgroup")
+limit, used = root / "memory.max", root / "memory.current"
+if not limit.exists():
+    limit, used = root / "memory/memory.limit_in_bytes", root / "memory/memory.usage_in_bytes"
+held = []
+while int(used.read_text()) < 0.94 * int(limit.read_text()):
+    held.append(b"x" * 500_000)
+time.sleep(3600)
+"""
+# Starts, again and again, a child that takes memory until the kernel kills it. The parent lives on.
+_OVERFLOW = """
+import subprocess, sys, time
+while True:
+    subprocess.run([sys.executable, "-c", "held = [b'x' * 500_000 for _ in range(10_000)]"])
+    time.sleep(5)
+"""
+_SLEEP = "import time; time.sleep(3600)"
+
+
+@dataclass(frozen=True)
+class Levers:
+    """What a fault can pull: a running stack and its engine."""
+
+    settings: Settings
+    engine: docker.DockerClient
+
+    def container(self, service: str) -> Container:
+        """The container of a service; OpsError where it is not there."""
+        name = self.settings.name(service)
+        try:
+            return self.engine.containers.get(name)
+        except NotFound as error:
+            raise OpsError(f"there is no container {name}: bring the stack up first") from error
+
+    def knobs(self, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
+        """Turns knobs of the demo, and gives all of them as they are then; without changes it only reads."""
+        result = self.container("demo").exec_run(["python3", "-c", _TURN, json.dumps(changes)])
+        assert isinstance(result.output, bytes)
+        if result.exit_code:
+            raise OpsError(f"the demo did not take {changes}: {result.output.decode().strip().splitlines()[-1]}")
+        state: dict[str, dict[str, Any]] = json.loads(result.output)
+        return state
+
+
+EVERYTHING = frozenset({"everything"})
+
+Break = Callable[[Levers], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`alerts`: alert -> labels that it must have. `touches`: what it disturbs; `alone`: nobody else may, meanwhile."""
+
+    what: str
+    alerts: Mapping[str, Mapping[str, str]]
+    make: Break
+    touches: frozenset[str] = field(default_factory=frozenset)
+    alone: bool = False
+
+
+def turn(**changes: Any) -> Break:
+    """Turns knobs of the demo, and back to what they were."""
+
+    @contextmanager
+    def make(levers: Levers) -> Iterator[None]:
+        before = levers.knobs()
+        levers.knobs(changes)
+        try:
+            yield
+        finally:
+            levers.knobs({name: before[name]["value"] for name in changes})
+
+    return make
+
+
+def stop(service: str) -> Break:
+    """Stops a service's container, and starts it."""
+
+    @contextmanager
+    def make(levers: Levers) -> Iterator[None]:
+        container = levers.container(service)
+        try:
+            container.stop()
+            yield
+        finally:
+            container.start()
+
+    return make
+
+
+def pause(service: str) -> Break:
+    """Freezes a service's container, and lets it go on."""
+
+    @contextmanager
+    def make(levers: Levers) -> Iterator[None]:
+        container = levers.container(service)
+        container.pause()
+        try:
+            yield
+        finally:
+            container.unpause()
+
+    return make
+
+
+def own_container(name: str, script: str, restarts: int = 0, **options: Any) -> Break:
+    """Runs a script in a container of its own, of the demo's image; restarts it so many times; removes it."""
+
+    @contextmanager
+    def make(levers: Levers) -> Iterator[None]:
+        settings = levers.settings
+        image = levers.container("demo").attrs["Image"]
+        labels = {"monitoring.project": settings.project, "monitoring.stack": settings.stack}
+        full_name = settings.name(f"drill-{name}")
+        _remove(levers.engine, full_name)
+        try:
+            command = ["python3", "-c", script]
+            container = levers.engine.containers.create(
+                image, entrypoint=command, name=full_name, network_mode="none", labels=labels, **options
+            )
+            container.start()
+            for _ in range(restarts):
+                # cAdvisor looks every ten seconds: it must see each start.
+                container.exec_run(["python3", "-c", "import time; time.sleep(25)"])
+                container.restart(timeout=0)
+            yield
+        finally:
+            _remove(levers.engine, full_name)
+
+    return make
+
+
+def _remove(engine: docker.DockerClient, name: str) -> None:
+    with suppress(NotFound):
+        engine.containers.get(name).remove(force=True)
+
+
+def _touching(*things: str) -> frozenset[str]:
+    return frozenset(things)
+
+
+def _probe(seconds: int) -> int:
+    """Seconds as Docker's API wants them."""
+    return seconds * 1_000_000_000
+
+
+# The gentle ones first: they run all at once. Each that disturbs what others need to be seen waits for these.
+FAULTS = (
+    Fault(
+        "half of the API requests fail",
+        {"KongHighErrorRate": {}, "APIErrorBudgetBurnFast": {}},
+        turn(kong_error_ratio=0.5),
+        _touching("kong"),
+    ),
+    Fault("API requests are slow", {"KongHighLatency": {}}, turn(kong_latency_ms=3000), _touching("kong")),
+    Fault(
+        "very many API requests",
+        {"KongHighRequestRate": {}},
+        turn(kong_request_rate=3000),
+        _touching("kong", "kong-load"),
+    ),
+    Fault(
+        "targets fail their checks", {"KongUpstreamUnhealthy": {}}, turn(kong_unhealthy_targets=2), _touching("kong")
+    ),
+    Fault("Kong loses metrics", {"KongMetricErrors": {}}, turn(kong_metric_errors_per_minute=60), _touching("kong")),
+    Fault(
+        "very many WebSocket connections",
+        {"WebSocketHighConnectionCount": {}},
+        turn(websocket_connections=8000),
+        _touching("websocket"),
+    ),
+    Fault("messages are late", {"WebSocketHighLatency": {}}, turn(websocket_latency_seconds=2), _touching("websocket")),
+    Fault(
+        "a third of the messages fails",
+        {"WebSocketHighErrorRate": {}, "WebSocketErrorBudgetBurnFast": {}},
+        turn(websocket_error_ratio=0.33),
+        _touching("websocket"),
+    ),
+    Fault(
+        "very many clients with channels",
+        {"RealtimeHighChannelCount": {}},
+        turn(realtime_channels=8000),
+        _touching("realtime"),
+    ),
+    Fault("very many events", {"RealtimeHighEventRate": {}}, turn(realtime_event_rate=20_000), _touching("realtime")),
+    Fault("joins fail", {"RealtimeChannelErrors": {}}, turn(realtime_error_rate=10), _touching("realtime")),
+    Fault(
+        "users leave",
+        {"HighUnsubscribeRate": {}, "ActiveSubscriptionsDropped": {}},
+        turn(unsubscribe_rate=150),
+        _touching("application"),
+    ),
+    Fault("nobody subscribes", {"LowSubscriptionRate": {}}, turn(subscribe_rate=0), _touching("application")),
+    Fault("no events", {"NoEventsProcessed": {}}, turn(event_rate=0), _touching("application", "events")),
+    Fault("slow queries", {"BusinessQueriesSlow": {}}, turn(query_seconds=3), _touching("application")),
+    Fault(
+        "a cold cache", {"BusinessCacheHitRatioLow": {}}, turn(cache_hit_ratio=0.1), _touching("application", "redis")
+    ),
+    Fault(
+        "nearly all connections to PostgreSQL taken",
+        {"PostgreSQLTooManyConnections": {"instance": "postgres:5432"}},
+        turn(postgres_connections=60),
+        _touching("postgres"),
+    ),
+    Fault("deadlocks", {"PostgreSQLDeadlocks": {}}, turn(postgres_deadlocks_per_minute=20), _touching("postgres")),
+    Fault(
+        "slow statements",
+        {"PostgreSQLSlowQueries": {"instance": "postgres:5432"}},
+        turn(postgres_slow_queries_per_minute=120),
+        _touching("postgres"),
+    ),
+    Fault(
+        "the replica stops replaying",
+        {"PostgreSQLHighReplicationLag": {}, "PostgreSQLReplicationStopped": {}},
+        turn(postgres_replica_paused=True),
+        _touching("replica"),
+        alone=True,
+    ),
+    Fault(
+        "Redis is full",
+        {"RedisHighMemoryUsage": {}, "RedisHighEvictionRate": {}},
+        turn(redis_fill_bytes=200_000_000),
+        _touching("redis"),
+    ),
+    Fault("Redis' clients", {"RedisHighConnectionCount": {}}, turn(redis_connections=180), _touching("redis")),
+    Fault(
+        "a container near its memory limit",
+        {"ContainerHighMemory": {}},
+        own_container("memory", _FILL, mem_limit="64m", memswap_limit="64m"),
+        _touching("docker"),
+    ),
+    Fault(
+        "a container beyond its memory limit",
+        {"ContainerOutOfMemory": {}, "HostOutOfMemoryKill": {}},
+        own_container("overflow", _OVERFLOW, mem_limit="64m", memswap_limit="64m"),
+        _touching("docker"),
+    ),
+    Fault(
+        "a container that restarts",
+        {"ContainerRestarting": {}},
+        own_container("restarts", _SLEEP, restarts=3),
+        _touching("docker"),
+    ),
+    Fault(
+        "a container that fails its check",
+        {"ContainerUnhealthy": {}},
+        own_container("unhealthy", _SLEEP, healthcheck={"test": ["CMD", "false"], "interval": _probe(5), "retries": 1}),
+        _touching("docker"),
+    ),
+    Fault(
+        "notifications are not sent",
+        {"NotificationsStalled": {}},
+        turn(notifications_per_alert=0),
+        _touching("events"),
+        alone=True,
+    ),
+    Fault("Kong is down", {"KongDown": {}}, turn(kong_up=False), _touching("kong"), alone=True),
+    Fault(
+        "Kong without its plugin",
+        {"KeyMetricAbsent": {"metric": "kong_http_requests_total"}},
+        turn(kong_metrics=[]),
+        _touching("kong"),
+        alone=True,
+    ),
+    Fault(
+        "the WebSocket server is down",
+        {"WebSocketServerDown": {}},
+        turn(websocket_up=False),
+        _touching("websocket"),
+        alone=True,
+    ),
+    Fault("Realtime is down", {"RealtimeDown": {}}, turn(realtime_up=False), _touching("realtime"), alone=True),
+    Fault(
+        "the replica is down",
+        {"PostgreSQLDown": {"role": "replica"}},
+        stop("postgres-replica"),
+        _touching("replica"),
+        alone=True,
+    ),
+    Fault("Redis is down", {"RedisDown": {}}, stop("redis"), _touching("redis"), alone=True),
+    Fault(
+        "node_exporter is gone",
+        {"ServiceDown": {"job": "node"}, "ContainerGone": {}},
+        stop("node-exporter"),
+        _touching("docker"),
+        alone=True,
+    ),
+    Fault("the log shipper is gone", {"LogPipelineStopped": {}}, stop("promtail"), _touching("logs"), alone=True),
+    Fault("Loki hangs", {"LogShipperStopped": {}}, pause("loki"), _touching("logs"), alone=True),
+    Fault(
+        "Alertmanager is gone",
+        {"PrometheusNotificationsFailing": {}},
+        stop("alertmanager"),
+        # Everybody else waits to see their alert arrive there.
+        EVERYTHING,
+        alone=True,
+    ),
+)
