@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import docker
@@ -229,7 +230,7 @@ def test_an_image_is_built_again_only_when_its_inputs_change(
     engine: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, "DEMO", tmp_path)
-    (tmp_path / "__init__.py").write_text("")
+    (tmp_path / "__init__.py").write_text(f"# {uuid.uuid4()}: another run of this test has images of its own\n")
     (tmp_path / "__main__.py").write_text("print('first')\n")
     lines: list[str] = []
     references = []
@@ -247,7 +248,7 @@ def test_an_image_is_built_again_only_when_its_inputs_change(
         assert engine.containers.run(references[1], remove=True) == b"second\n"
     finally:
         for reference in references:
-            engine.images.remove(reference)
+            engine.images.remove(reference, force=True)
 
 
 def test_an_image_has_what_health_checks_and_the_config_writer_call(engine: docker.DockerClient) -> None:
