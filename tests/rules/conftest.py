@@ -4,7 +4,6 @@ import os
 import shutil
 from pathlib import Path
 
-import httpx
 import pytest
 
 from config.scrape import prometheus_files
@@ -22,14 +21,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prometheus_url() -> str:
-    """Address of the Prometheus of a running stack: MONITORING_PROMETHEUS_URL, else the dev stack of this machine."""
-    url = os.environ.get("MONITORING_PROMETHEUS_URL", "http://127.0.0.1:9090")
-    try:
-        httpx.get(f"{url}/-/ready", timeout=5).raise_for_status()
-    except httpx.HTTPError as error:
-        pytest.skip(f"no stack is running: {url}: {error}")
-    return url
+def prometheus_url(request: pytest.FixtureRequest) -> str:
+    """Address of the Prometheus of a running demo stack: MONITORING_PROMETHEUS_URL, else of the tests' own stack."""
+    if url := os.environ.get("MONITORING_PROMETHEUS_URL"):
+        return url
+    return str(request.getfixturevalue("stack").url("prometheus"))
 
 
 def write(directory: Path, files: dict[str, str]) -> None:
