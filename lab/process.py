@@ -49,18 +49,19 @@ def run(
         )
     except FileNotFoundError as error:
         raise LabError(f"{doing} failed: there is no `{command[0]}` on this machine. {remedy}") from error
+    latest: collections.deque[str] = collections.deque(maxlen=1)
     tail: collections.deque[str] = collections.deque(maxlen=TAIL)
-    reader = threading.Thread(target=_collect, args=(process, tail), daemon=True)
-    reader.start()
+    reader = threading.Thread(target=_collect, args=(process, latest, tail), daemon=True)
     try:
+        reader.start()
         started = time.monotonic()
         while True:
             try:
                 code = process.wait(timeout=HEARTBEAT)
                 break
             except subprocess.TimeoutExpired:
-                latest = f" ({tail[-1]})" if tail else ""
-                report(f"{doing}: {time.monotonic() - started:.0f} s so far{latest}")
+                at = f" ({latest[0]})" if latest else ""
+                report(f"{doing}: {time.monotonic() - started:.0f} s so far{at}")
     finally:
         if process.poll() is None:  # interrupted: leave nothing running behind
             process.terminate()
@@ -70,10 +71,13 @@ def run(
         raise LabError("\n".join([f"{doing} failed (exit code {code}):", *tail, remedy]))
 
 
-def _collect(process: subprocess.Popen[str], tail: collections.deque[str]) -> None:
+def _collect(process: subprocess.Popen[str], latest: collections.deque[str], tail: collections.deque[str]) -> None:
+    """Keep a process's latest line and its last sentences; a lone word, as from `go build -v`, explains no failure."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.strip():
+            latest.append(line.strip())
+        if " " in line.strip():
             tail.append(line.rstrip())
 
 

@@ -151,7 +151,10 @@ def test_the_versions_are_those_of_the_images() -> None:
 
 
 def test_a_failed_command_shows_its_last_words_and_a_remedy() -> None:
-    script = "import sys; print('\\n'.join(f'line {n}' for n in range(99))); sys.exit('the reason')"
+    script = (
+        "import sys; print('\\n'.join(f'line {n}' for n in range(99))); print('the reason'); "
+        "print('\\n'.join(['some/package'] * 99)); sys.exit(1)"
+    )
     with pytest.raises(LabError) as caught:
         process.run([sys.executable, "-c", script], "trying", "Try harder.", nothing)
     message = str(caught.value).splitlines()
@@ -178,11 +181,18 @@ def test_long_work_keeps_saying_that_it_goes_on(monkeypatch: pytest.MonkeyPatch)
 def test_an_interrupted_command_leaves_no_process(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     child = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
-    outer = f"import sys; from lab import process; process.run([sys.executable, '-c', {child!r}], 'a', 'b', print)"
-    # A group of its own, so that the signal does not reach the child by way of the terminal's group.
-    with subprocess.Popen([sys.executable, "-c", outer], cwd=ROOT, stderr=subprocess.DEVNULL) as running:
-        while not (pid.exists() and pid.read_text()):
-            time.sleep(0.05)
+    outer = (
+        "import functools, sys; from lab import process; process.HEARTBEAT = 0.2; "
+        f"process.run([sys.executable, '-c', {child!r}], 'a', 'b', functools.partial(print, flush=True))"
+    )
+    # The signal reaches this one process alone, not the whole group as it would from a terminal.
+    running = subprocess.Popen(
+        [sys.executable, "-c", outer], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    with running:
+        assert running.stdout is not None
+        while not (running.stdout.readline() and pid.exists() and pid.read_text()):
+            assert running.poll() is None
         os.kill(running.pid, signal.SIGINT)
     assert not Path(f"/proc/{pid.read_text()}").exists()
 
