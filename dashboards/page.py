@@ -48,11 +48,12 @@ def page(
     logs: str,
     rows: Sequence[Row],
     choices: Sequence[Choice] = (),
+    height: int = 6,
 ) -> Dashboard:
     """The dashboard `uid`.
 
     Its rows are: what is firing for `components` (a regular expression), then `rows`, then the lines that the LogQL
-    `logs` finds. A value without a link of its own leads to these lines.
+    `logs` finds. A value without a link of its own leads to these lines. `height` is that of the first row.
     """
     board = (
         build.Dashboard(title)
@@ -79,7 +80,7 @@ def page(
         .description("Text or regular expression; a request id too")
     )
     dashboard = board.build()
-    dashboard.panels = place([_firing(settings, components), *rows, _logs(f"{logs} {_SEARCH}")])
+    dashboard.panels = place([_firing(settings, components, height), *rows, _logs(f"{logs} {_SEARCH}")])
     for panel in dashboard.panels:
         for shown in [panel] if isinstance(panel, Panel) else panel.panels or []:
             # In a table every cell would be underlined.
@@ -88,7 +89,7 @@ def page(
     return dashboard
 
 
-def _firing(settings: Settings, components: str) -> Row:
+def _firing(settings: Settings, components: str, height: int) -> Row:
     """How much is firing, what since when, and what has been."""
     alerts = f'ALERTS{{alertstate="firing",priority=~"P.",component=~"{components}"}}'
     count = f'count(ALERTS{{alertstate="firing",priority="%s",component=~"{components}"}}) or vector(0)'
@@ -98,7 +99,7 @@ def _firing(settings: Settings, components: str) -> Row:
     return row(
         "What is firing",
         line(
-            6,
+            height,
             value(
                 "Alerts",
                 "Alerts that are firing now, by priority. P1 needs a person at once, P2 within the hour, P3 this week.",

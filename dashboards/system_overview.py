@@ -28,6 +28,7 @@ def system_overview(settings: Settings) -> Dashboard:
         title="System Overview",
         description="Is anything wrong, and is it the host, a container, or the monitoring itself?",
         components=".+",
+        height=9,
         logs='{service=~".+"}',
         rows=[
             row(
