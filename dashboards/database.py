@@ -157,7 +157,7 @@ def database(settings: Settings) -> Dashboard:
                     ),
                     grid(
                         "Statements that take the most time",
-                        "The ten statements with the most time spent in them each second, and their calls. Look one up by its "
+                        "The ten statements with the most time spent in them each second. Look one up by its "
                         "id in pg_stat_statements.",
                         {"queryid": "Statement", "user": "User", "datname": "Database"},
                         {"Time": Column(_SLOWEST, "s"), "Calls": Column(f"{_CALLS} and {_SLOWEST}", "ops")},
