@@ -10,10 +10,12 @@ from typing import Any
 import docker
 from docker.errors import NotFound
 from docker.models.containers import Container
+from pulumi.automation import CommandError
 
 from config.settings import PROJECT
+from ops.errors import OpsError
 from ops.report import say
-from ops.workspace import Workspace
+from ops.workspace import Workspace, explain, release_dead_lock
 
 _CONTAINER = "docker:index/container:Container"
 _NETWORK = "docker:index/network:Network"
@@ -22,8 +24,11 @@ _NETWORK = "docker:index/network:Network"
 def clean_up(workspace: Workspace, engine: docker.DockerClient) -> None:
     """Remove from `engine` what an earlier update of this stack was making when it ended, and forget that it was.
 
-    Volumes stay for the next update to take over: one may have been there before, with data.
+    Volumes stay for the next update to take over: one may have been there before, with data. Raises OpsError where
+    another update of the stack is under way.
     """
+    if release_dead_lock(workspace):
+        say("the last update of this stack was killed; its lock is released")
     exported = workspace.stack.export_stack()
     state: dict[str, Any] = dict(exported.deployment or {})
     for container in _strays(workspace.stack.name, state, engine):
@@ -35,7 +40,10 @@ def clean_up(workspace: Workspace, engine: docker.DockerClient) -> None:
     if pending:
         state["pending_operations"] = []
         exported.deployment = state
-        workspace.stack.import_stack(exported)
+        try:
+            workspace.stack.import_stack(exported)
+        except CommandError as error:
+            raise OpsError(explain(str(error), workspace.stack.name)) from None
 
 
 def _strays(stack: str, state: dict[str, Any], engine: docker.DockerClient) -> Iterator[Container]:

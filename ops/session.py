@@ -66,7 +66,7 @@ class Session:
 
     def refresh(self) -> dict[str, int]:
         """Read back what is there."""
-        _ = self.engine
+        interrupted.clean_up(self.workspace, self.engine)
         self._plugins(self._providers_in_state())
         return update.refresh(self.workspace)
 

@@ -12,7 +12,7 @@ from pulumi.automation import CommandError, EngineEvent, OpType
 
 from ops.errors import OpsError
 from ops.report import console, say
-from ops.workspace import Workspace, explain, release_dead_lock
+from ops.workspace import Workspace, explain
 
 # Steps that change something, as a person would say them.
 _VERBS = {
@@ -116,12 +116,8 @@ def _run(workspace: Workspace, progress: Progress, operation: Callable[[], Any])
     try:
         operation()
     except CommandError as error:
-        if "currently locked" in str(error) and release_dead_lock(workspace):
-            say("the last update of this stack was killed; its lock is released")
-            return _run(workspace, progress, operation)
         causes = list(dict.fromkeys(progress.errors)) or [explain(str(error), workspace.stack.name)]
         raise OpsError("\n".join(causes)) from None
-    return None
 
 
 def _print_output(text: str) -> None:
