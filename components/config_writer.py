@@ -53,7 +53,8 @@ class ConfigWriter(pulumi.ComponentResource):
     others change); `url`: the service's address inside the network; `reloaded_metric`: the metric by which it says that
     the last reload worked.
 
-    Gives `volume` and `written`: depend on `written` and nothing starts before the files are right and in place.
+    Gives `volume`, `writer` (the container) and `written`: depend on `written` and nothing starts before the files are
+    right and in place.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class ConfigWriter(pulumi.ComponentResource):
             service=service,
             metric=reloaded_metric,
         )
-        writer = docker.Container(
+        self.writer = docker.Container(
             f"{name}-writer",
             name=settings.name(name),
             image=host.images[image].name,
@@ -109,5 +110,5 @@ class ConfigWriter(pulumi.ComponentResource):
             restart="no",
             opts=host.child_options(self, depends_on=[host.images[image]]),
         )
-        self.written = checked(writer, f"the configuration of {service}")
+        self.written = checked(self.writer, f"the configuration of {service}")
         self.register_outputs({"volume": self.volume.name})

@@ -59,7 +59,7 @@ class Prometheus(Service):
 
 
 def _secrets(settings: Settings) -> list[File]:
-    """The token for Realtime's metrics, which takes any that is signed with its secret and checks no absent exp or iat."""
+    """The token for Realtime's metrics: it takes any that is signed with its secret, and misses neither exp nor iat."""
     secret = settings.backend.realtime_secret
     if not (settings.backend.realtime and secret):
         return []

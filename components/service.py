@@ -39,7 +39,7 @@ class Service(pulumi.ComponentResource):
       backend       whether it speaks to what is watched, and so joins the network that Settings.docker_network names
       grace         seconds that it gets to stop; without them the provider kills it
       memory_key    key of Settings.memory; the service's name where not given
-    Gives `container`, and `volume` where it keeps data.
+    Gives `container`, `volume` where it keeps data, and `identities`: ids that change with each deployment.
     """
 
     container: docker.Container
@@ -163,6 +163,8 @@ class Service(pulumi.ComponentResource):
                 replace_on_changes=["healthcheck", "tmpfs"],
             ),
         )
+        # What changes with each deployment of the service or of its configuration.
+        self.identities = [self.container.id] + ([config.writer.id] if config else [])
         self.register_outputs({"container": self.container.name})
 
     def _check(

@@ -57,7 +57,10 @@ class MonitoringStack(pulumi.ComponentResource):
 
             grafana = Grafana(host, opts=child) if settings.grafana.mode == "container" else None
             GrafanaContent(
-                settings, grafana=grafana, deployed=[service.container.id for service in services], opts=child
+                settings,
+                grafana=grafana,
+                deployed=[identity for service in services for identity in service.identities],
+                opts=child,
             )
             self.outputs["grafana"] = settings.grafana.url
         self.register_outputs(self.outputs)

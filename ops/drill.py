@@ -22,9 +22,10 @@ from ops.faults import EVERYTHING, FAULTS, Fault, Levers
 
 Report = Callable[[str], None]
 
-# Seconds, beyond the rule's own `for` or `keep_firing_for`: windows of 5 and of 15 minutes have to fill and to drain.
+# Seconds, beyond the rule's own `for` or `keep_firing_for`: windows of 5 minutes have to fill, and to drain windows of
+# up to 30 minutes (the short window of the slower of the two fast burn rates).
 _FIRE_WITHIN = 600
-_RESOLVE_WITHIN = 1200
+_RESOLVE_WITHIN = 2400
 _POLL = 2
 
 
@@ -98,16 +99,19 @@ class _Run:
         if not self._take_turn(fault):
             return [Result(name, problem="interrupted before its turn") for name in names]
         try:
-            return self._break_and_mend(fault, names)
+            try:
+                already = [name for name in names if self._prometheus.firing(name, fault.alerts[name])]
+                seen = None if already else self._break(fault, names)
+            finally:
+                self._end_turn(fault)
+            if seen is None:
+                return [Result(name, problem=f"not drilled: {', '.join(already)} fires already") for name in names]
+            return self._watch_the_end(fault, names, *seen)
         except Exception as error:  # noqa: BLE001 - one drill that fails must not take the others along
             return [Result(name, problem=f"{type(error).__name__}: {error}") for name in names]
-        finally:
-            with self._changed:
-                self._running.remove(fault)
-                self._changed.notify_all()
 
     def _take_turn(self, fault: Fault) -> bool:
-        """Waits until no fault that runs, or stands before it in the table, conflicts; false when interrupted."""
+        """Waits until no fault that is not mended, or stands before it in the table, conflicts; false: interrupted."""
         with self._changed:
             while not self.stopped.is_set():
                 before = self._waiting[: self._waiting.index(fault)]
@@ -120,24 +124,32 @@ class _Run:
             self._waiting.remove(fault)
             return False
 
-    def _break_and_mend(self, fault: Fault, names: list[str]) -> list[Result]:
-        already = [name for name in names if self._prometheus.firing(name, fault.alerts[name])]
-        if already:
-            return [Result(name, problem=f"not drilled: {', '.join(already)} fires already") for name in names]
+    def _end_turn(self, fault: Fault) -> None:
+        with self._changed:
+            self._running.remove(fault)
+            self._changed.notify_all()
+
+    def _break(self, fault: Fault, names: list[str]) -> tuple[dict[str, float], dict[str, float]]:
+        """Seconds from the fault to firing, and to Alertmanager, by alert; the fault is mended when it is told."""
         began = time.monotonic()
         fired: dict[str, float] = {}
         notified: dict[str, float] = {}
+        deadline = began + _FIRE_WITHIN + max(self._prometheus.wait(name, "duration") for name in names)
+        self._report(f"fault: {fault.what} ({', '.join(names)})")
         with fault.make(self._levers):
-            self._report(f"fault: {fault.what} ({', '.join(names)})")
-            deadline = time.monotonic() + _FIRE_WITHIN + max(self._prometheus.wait(name, "duration") for name in names)
             while len(fired) + len(notified) < 2 * len(names) and time.monotonic() < deadline:
                 self._observe(fault, names, began, fired, notified)
                 if self.stopped.wait(_POLL):
                     break
+        return fired, notified
+
+    def _watch_the_end(
+        self, fault: Fault, names: list[str], fired: Mapping[str, float], notified: Mapping[str, float]
+    ) -> list[Result]:
         mended = time.monotonic()
         resolved: dict[str, float] = {}
-        keep = max(self._prometheus.wait(name, "keepFiringFor") for name in names)
-        while set(resolved) < set(fired) and time.monotonic() < mended + _RESOLVE_WITHIN + keep:
+        deadline = mended + _RESOLVE_WITHIN + max(self._prometheus.wait(name, "keepFiringFor") for name in names)
+        while set(resolved) < set(fired) and time.monotonic() < deadline:
             for name in set(fired) - set(resolved):
                 if not self._prometheus.firing(name, fault.alerts[name]):
                     resolved[name] = time.monotonic() - mended

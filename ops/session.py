@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import docker
+import httpx
 
 from components.program import declare
 from config.images import image_keys_of
@@ -57,11 +58,13 @@ class Session:
         interrupted.clean_up(self.workspace, self.engine)
         self.deployed = self._with_images(pull=True)
         self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
+        self._look_into_grafana()
         return update.up(self.workspace, self.engine)
 
     def preview(self, *, refresh: bool) -> dict[str, int]:
         """Show what `up` would change; brings no image."""
         self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
+        self._look_into_grafana()
         return update.preview(self.workspace, refresh=refresh)
 
     def refresh(self) -> dict[str, int]:
@@ -79,6 +82,16 @@ class Session:
             opened = self.workspace.stack.workspace
             opened.remove_stack(self.name)
             (Path(opened.work_dir) / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
+
+    def _look_into_grafana(self) -> None:
+        """What was edited by hand in Grafana is known to Pulumi only after a refresh; a dead one is left alone."""
+        if "grafana" not in self._providers_in_state():
+            return
+        try:
+            httpx.get(f"{self.deployed.grafana.url}/api/health", timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            return
+        update.refresh(self.workspace, target=["**grafana:oss/**"])
 
     def _providers_in_state(self) -> list[str]:
         state = json.dumps(self.workspace.stack.export_stack().deployment)

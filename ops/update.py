@@ -3,7 +3,7 @@
 import logging
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import docker
@@ -26,6 +26,8 @@ _VERBS = {
 }
 # Lines of a container's log that are shown when it does not become healthy.
 _LAST_WORDS = 8
+# Unchanged lines that are shown around a changed one.
+_CONTEXT = 3
 _QUIET = {OpType.REFRESH, OpType.SAME, OpType.READ, OpType.REPLACE}
 
 
@@ -85,20 +87,23 @@ def up(workspace: Workspace, engine: docker.DockerClient) -> dict[str, int]:
 def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
     """Print what `up` would change, line by line; operation -> count of resources."""
     progress = Progress(silent=True)
+    shown: list[str] = []
     _run(
         workspace,
         progress,
         lambda: workspace.stack.preview(
-            diff=True, refresh=refresh, color="auto", on_event=progress, on_output=_print_output, suppress_progress=True
+            diff=True, refresh=refresh, color="auto", on_event=progress, on_output=shown.append, suppress_progress=True
         ),
     )
+    for line in condense([line for text in shown for line in text.splitlines()]):
+        console.print(line, markup=False)
     return progress.changes
 
 
-def refresh(workspace: Workspace) -> dict[str, int]:
-    """Read back what is there into the state; operation -> count of resources."""
+def refresh(workspace: Workspace, target: list[str] | None = None) -> dict[str, int]:
+    """Read back what is there into the state; operation -> count of resources. `target` (URN patterns) limits it."""
     progress = Progress()
-    _run(workspace, progress, lambda: workspace.stack.refresh(on_event=progress))
+    _run(workspace, progress, lambda: workspace.stack.refresh(target=target, on_event=progress))
     return progress.changes
 
 
@@ -120,8 +125,20 @@ def _run(workspace: Workspace, progress: Progress, operation: Callable[[], Any])
         raise OpsError("\n".join(causes)) from None
 
 
-def _print_output(text: str) -> None:
-    console.print(text, markup=False)
+def condense(lines: Sequence[str]) -> list[str]:
+    """A diff of Pulumi's without what does not change: marked lines, `_CONTEXT` lines around each, `…` for the rest.
+
+    Pulumi shows a changed file or dashboard whole.
+    """
+    marked = [number for number, line in enumerate(lines) if re.match(r"\s*([-+~]|\[urn=|Resources:|Previewing)", line)]
+    kept = {near for number in marked for near in range(number - _CONTEXT, number + _CONTEXT + 1)}
+    result = []
+    for number, line in enumerate(lines):
+        if number in kept:
+            result.append(line)
+        elif number - 1 in kept:
+            result.append("    …")
+    return result
 
 
 def _is_physical(resource_type: str) -> bool:

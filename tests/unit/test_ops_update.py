@@ -8,7 +8,7 @@ import docker
 import pytest
 from pulumi.automation import EngineEvent
 
-from ops.update import Progress, _cause
+from ops.update import Progress, _cause, condense
 from ops.workspace import explain
 
 URN = (
@@ -171,3 +171,11 @@ def test_the_last_words_of_a_container_that_did_not_become_healthy_are_told(
     assert error.startswith("Container redis-container: container did not reach the healthy state; the last lines of ")
     assert error.splitlines()[1:] == [f"  line {number}" for number in range(3, 11)]
     assert spoken == ["starting Container redis-container …"]
+
+
+def test_a_diff_is_shown_with_three_lines_around_each_change() -> None:
+    lines = [f"      line {number}" for number in range(20)]
+    lines[10] = "    ~ line 10"
+    assert condense(lines) == [*lines[7:14], "    …"]
+    assert condense(["  + new", *lines[:9]]) == ["  + new", *lines[:3], "    …"]
+    assert condense([]) == []
