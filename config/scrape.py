@@ -26,6 +26,9 @@ EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
         "--collector.database_wraparound",
         "--collector.postmaster",
     ),
+    # By default it waits 15 s for a Redis that is gone, longer than a scrape may take: the exporter would seem down,
+    # and not Redis. (postgres_exporter is told so by `connect_timeout` in its address.)
+    "redis-exporter": ("--connection-timeout=4s",),
     # Containers' own veth pairs and bridges come and go with every deployment and only repeat what cAdvisor tells.
     "node-exporter": ("--collector.netdev.device-exclude=^(lo|veth.*|br-.*|docker.*|ifb.*)$",),
     "cadvisor": ("--docker_only=true", "--store_container_labels=false", "--housekeeping_interval=10s"),

@@ -3,13 +3,15 @@
 `drill` makes the faults of `ops.faults` on a running demo stack, as many at once as do not disturb each other, and says
 how long each alert took. A stack that was brought up with the configuration `drill: true` has its waits (`for`,
 `keep_firing_for`) shortened; expressions and windows are the real ones, so rates over five minutes still take minutes.
-Whatever happens, Ctrl-C included, every fault is undone.
+Whatever happens, Ctrl-C included, every fault is undone. Call it from the main thread, which signals reach.
 """
 
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,8 @@ from ops.errors import OpsError
 from ops.faults import EVERYTHING, FAULTS, Fault, Levers
 
 Report = Callable[[str], None]
+# Alert -> labels that it must have.
+_Alerts = Mapping[str, Mapping[str, str]]
 
 # Seconds, beyond the rule's own `for` or `keep_firing_for`: windows of 5 minutes have to fill, and to drain windows of
 # up to 30 minutes (the short window of the slower of the two fast burn rates).
@@ -43,7 +47,7 @@ class Result:
     problem: str = ""
 
 
-def alerts() -> list[str]:
+def drillable() -> list[str]:
     """The alerts that can be drilled."""
     return sorted(alert for fault in FAULTS for alert in fault.alerts)
 
@@ -54,10 +58,10 @@ def drill(names: Iterable[str], settings: Settings, engine: docker.DockerClient,
     Gives a result for each alert, also when interrupted by Ctrl-C: then the rest are marked so. Raises OpsError where
     the stack has no demo backend or a name is unknown.
     """
-    wanted = set(names) or set(alerts())
-    unknown = sorted(wanted - set(alerts()))
+    wanted = set(names) or set(drillable())
+    unknown = sorted(wanted - set(drillable()))
     if unknown:
-        raise OpsError(f"there is no drill for {', '.join(unknown)}; there are: {', '.join(alerts())}", code=2)
+        raise OpsError(f"there is no drill for {', '.join(unknown)}; there are: {', '.join(drillable())}", code=2)
     if not settings.demo:
         raise OpsError(
             f"stack {settings.stack} has no demo backend: a drill breaks things, and is for demo stacks only"
@@ -66,20 +70,27 @@ def drill(names: Iterable[str], settings: Settings, engine: docker.DockerClient,
         report("the waits of this stack are not shortened (ops up -c drill=true does that): each drill takes longer")
     faults = [fault for fault in FAULTS if wanted & set(fault.alerts)]
     run = _Run(Levers(settings, engine), report, faults)
-    with ThreadPoolExecutor(max_workers=len(faults)) as pool:
+    with ThreadPoolExecutor(max_workers=len(faults)) as pool, _interruptible(run.stopped, report):
         futures = [pool.submit(run.fault, fault, sorted(wanted & set(fault.alerts))) for fault in faults]
-        _wait(futures, run.stopped, report)
+        while not all(future.done() for future in futures):
+            time.sleep(0.5)
     return [result for future in futures for result in future.result()]
 
 
-def _wait(futures: list[Future[list[Result]]], stopped: threading.Event, report: Report) -> None:
-    """Until all are done; Ctrl-C makes them stop, and undo, first."""
-    while not all(future.done() for future in futures):
-        try:
-            time.sleep(0.5)
-        except KeyboardInterrupt:
-            report("interrupted: undoing every fault")
-            stopped.set()
+@contextmanager
+def _interruptible(stopped: threading.Event, report: Report) -> Iterator[None]:
+    """Turns Ctrl-C, and an order to end, into `stopped`: the faults are then undone before anything ends."""
+
+    def stop(number: int, frame: object) -> None:
+        report("interrupted: undoing every fault")
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Run:
@@ -98,15 +109,16 @@ class _Run:
         """Makes one fault when its turn has come, and watches its alerts `names`."""
         if not self._take_turn(fault):
             return [Result(name, problem="interrupted before its turn") for name in names]
+        labels = {name: self._labels(fault.alerts[name]) for name in names}
         try:
             try:
-                already = [name for name in names if self._prometheus.firing(name, fault.alerts[name])]
-                seen = None if already else self._break(fault, names)
+                already = [name for name in names if self._prometheus.firing(name, labels[name])]
+                results = [Result(name, problem="not drilled: it fires already") for name in already]
+                alerts = {name: labels[name] for name in names if name not in already}
+                seen = self._break(fault, alerts) if alerts else ({}, {})
             finally:
                 self._end_turn(fault)
-            if seen is None:
-                return [Result(name, problem=f"not drilled: {', '.join(already)} fires already") for name in names]
-            return self._watch_the_end(fault, names, *seen)
+            return results + (self._watch_the_end(alerts, *seen) if alerts else [])
         except Exception as error:  # noqa: BLE001 - one drill that fails must not take the others along
             return [Result(name, problem=f"{type(error).__name__}: {error}") for name in names]
 
@@ -129,55 +141,58 @@ class _Run:
             self._running.remove(fault)
             self._changed.notify_all()
 
-    def _break(self, fault: Fault, names: list[str]) -> tuple[dict[str, float], dict[str, float]]:
+    def _labels(self, labels: Mapping[str, str]) -> dict[str, str]:
+        return {label: value.format(name=self._levers.settings.name("")) for label, value in labels.items()}
+
+    def _break(self, fault: Fault, alerts: _Alerts) -> tuple[dict[str, float], dict[str, float]]:
         """Seconds from the fault to firing, and to Alertmanager, by alert; the fault is mended when it is told."""
         began = time.monotonic()
         fired: dict[str, float] = {}
         notified: dict[str, float] = {}
-        deadline = began + _FIRE_WITHIN + max(self._prometheus.wait(name, "duration") for name in names)
-        self._report(f"fault: {fault.what} ({', '.join(names)})")
+        deadline = began + _FIRE_WITHIN + max(self._prometheus.wait(name, "duration") for name in alerts)
+        self._report(f"fault: {fault.what} ({', '.join(alerts)})")
         with fault.make(self._levers):
-            while len(fired) + len(notified) < 2 * len(names) and time.monotonic() < deadline:
-                self._observe(fault, names, began, fired, notified)
+            while len(fired) + len(notified) < 2 * len(alerts) and time.monotonic() < deadline:
+                self._observe(fault, alerts, began, fired, notified)
                 if self.stopped.wait(_POLL):
                     break
         return fired, notified
 
     def _watch_the_end(
-        self, fault: Fault, names: list[str], fired: Mapping[str, float], notified: Mapping[str, float]
+        self, alerts: _Alerts, fired: Mapping[str, float], notified: Mapping[str, float]
     ) -> list[Result]:
         mended = time.monotonic()
         resolved: dict[str, float] = {}
-        deadline = mended + _RESOLVE_WITHIN + max(self._prometheus.wait(name, "keepFiringFor") for name in names)
+        deadline = mended + _RESOLVE_WITHIN + max(self._prometheus.wait(name, "keepFiringFor") for name in alerts)
         while set(resolved) < set(fired) and time.monotonic() < deadline:
             for name in set(fired) - set(resolved):
-                if not self._prometheus.firing(name, fault.alerts[name]):
+                if not self._prometheus.firing(name, alerts[name]):
                     resolved[name] = time.monotonic() - mended
                     self._report(f"{name}: resolved {resolved[name]:.0f} s after the end of the fault")
             if self.stopped.wait(_POLL):
                 break
         return [
             Result(name, fired.get(name), notified.get(name), resolved.get(name), self._problem(name, fired, resolved))
-            for name in names
+            for name in alerts
         ]
 
     def _observe(
         self,
         fault: Fault,
-        names: list[str],
+        alerts: _Alerts,
         began: float,
         fired: dict[str, float],
         notified: dict[str, float],
     ) -> None:
-        for name in names:
-            if name not in fired and self._prometheus.firing(name, fault.alerts[name]):
+        for name, labels in alerts.items():
+            if name not in fired and self._prometheus.firing(name, labels):
                 fired[name] = time.monotonic() - began
                 self._report(f"{name}: firing {fired[name]:.0f} s after the fault")
             # What says that Alertmanager is gone cannot arrive there.
             if name in fired and name not in notified:
                 if fault.touches == EVERYTHING:
                     notified[name] = fired[name]
-                elif self._has_arrived(name, fault.alerts[name]):
+                elif self._has_arrived(name, labels):
                     notified[name] = time.monotonic() - began
 
     def _has_arrived(self, name: str, labels: Mapping[str, str]) -> bool:

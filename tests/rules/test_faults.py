@@ -6,7 +6,7 @@ import pytest
 
 from config.scrape import prometheus_files
 from demo.knobs import KNOBS, Knobs
-from ops.drill import _conflict, alerts
+from ops.drill import _conflict, drillable
 from ops.faults import EVERYTHING, FAULTS, Fault
 from tests.rules.reading import dev, rules_of
 from tests.rules.test_rules import COMPONENTS
@@ -22,15 +22,15 @@ def knobs_of(fault: Fault) -> dict[str, object]:
 
 def test_every_alert_of_the_table_is_a_rule_and_stands_there_once() -> None:
     named = [alert for fault in FAULTS for alert in fault.alerts]
-    assert len(named) == len(set(named)) == len(alerts())
+    assert len(named) == len(set(named)) == len(drillable())
     assert set(named) <= set(RULES)
 
 
 def test_the_table_covers_every_component_every_down_and_enough() -> None:
-    assert len(alerts()) >= 25
-    assert {name for name in RULES if name.endswith("Down")} <= set(alerts())
+    assert len(drillable()) >= 25
+    assert {name for name in RULES if name.endswith("Down")} <= set(drillable())
     # ServiceDown is drilled by node_exporter, whose component is the host's.
-    components = {RULES[name].body["labels"].get("component", "system") for name in alerts()}
+    components = {RULES[name].body["labels"].get("component", "system") for name in drillable()}
     assert components == COMPONENTS
 
 
