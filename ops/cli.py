@@ -13,8 +13,8 @@ import typer
 
 from config.images import image_keys_of
 from ops import images, validation
-from ops.drill import alerts
 from ops.drill import drill as run_drill
+from ops.drill import drillable
 from ops.errors import OpsError
 from ops.home import cache
 from ops.report import console, fail, say, show_drill, show_validation, success
@@ -121,7 +121,7 @@ def drill(
     """Provoke alerts of a demo stack for real, time them, and mend what was broken."""
     with _clear_errors():
         if bool(names) == everything:
-            raise OpsError(f"name alerts, or --all; there are: {', '.join(alerts())}", code=2)
+            raise OpsError(f"name alerts, or --all; there are: {', '.join(drillable())}", code=2)
         session = _session(stack, config)
         results = run_drill(names or [], session.deployed, session.engine, say)
         show_drill(results)
