@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import docker
 from docker.errors import DockerException, NotFound
@@ -11,6 +12,8 @@ from ops.errors import OpsError
 
 # Seconds for an answer of the Docker engine, also over ssh.
 _ENGINE_TIMEOUT = 30
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_INSTANCES = 1024
 
 
 def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
@@ -44,6 +47,21 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
             "start it there, or set the address with: pulumi config set monitoring:dockerHost ssh://user@host",
             code=2,
         ) from None
+
+
+def make_room_for_logs(settings: Settings, warn: Callable[[str], None]) -> None:
+    """Raise this machine's limit of inotify instances where it is too low for several stacks, or say how.
+
+    The engine takes one for each container whose log is followed, and cAdvisor and Promtail take some: about 20 a stack.
+    Linux gives a user 128, and beyond that containers fail to start.
+    """
+    if settings.docker_host or not _INOTIFY.exists() or int(_INOTIFY.read_text()) >= _INOTIFY_INSTANCES:
+        return
+    try:
+        _INOTIFY.write_text(str(_INOTIFY_INSTANCES))
+        warn(f"raised fs.inotify.max_user_instances of this machine to {_INOTIFY_INSTANCES}")
+    except OSError:
+        warn(f"several stacks need more: sudo sysctl -w fs.inotify.max_user_instances={_INOTIFY_INSTANCES}")
 
 
 def check(settings: Settings, client: docker.DockerClient) -> None:

@@ -55,6 +55,7 @@ class Session:
     def up(self) -> dict[str, int]:
         """Bring the stack up, after everything that can be checked beforehand."""
         preflight.check(self.settings, self.engine)
+        preflight.make_room_for_logs(self.settings, say)
         interrupted.clean_up(self.workspace, self.engine)
         self.deployed = self._with_images(pull=True)
         self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
