@@ -52,7 +52,7 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
 def make_room_for_logs(settings: Settings, warn: Callable[[str], None]) -> None:
     """Raise this machine's limit of inotify instances where it is too low for several stacks, or say how.
 
-    The engine takes one for each container whose log is followed, and cAdvisor and Promtail take some: about 20 a stack.
+    The engine takes one for each container whose log is followed, cAdvisor and Promtail some: about 20 a stack.
     Linux gives a user 128, and beyond that containers fail to start.
     """
     if settings.docker_host or not _INOTIFY.exists() or int(_INOTIFY.read_text()) >= _INOTIFY_INSTANCES:
