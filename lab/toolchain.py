@@ -99,6 +99,12 @@ MODULES = (
         minutes="a minute",
     ),
     Module(
+        "pint",
+        {"pint": "github.com/cloudflare/pint/cmd/pint"},
+        source="github.com/cloudflare/pint",
+        minutes="a minute",
+    ),
+    Module(
         "docker-provider",
         {"pulumi-resource-docker": "."},
         source="pulumi-docker",
