@@ -17,6 +17,7 @@ from typing import Any
 
 import docker
 import httpx
+import tenacity
 
 from config.settings import Settings
 from ops.errors import OpsError
@@ -120,7 +121,9 @@ class _Run:
                 self._end_turn(fault)
             return results + (self._watch_the_end(alerts, *seen) if alerts else [])
         except Exception as error:  # noqa: BLE001 - one drill that fails must not take the others along
-            return [Result(name, problem=f"{type(error).__name__}: {error}") for name in names]
+            problem = f"{type(error).__name__}: {error}"
+            self._report(f"the drill of {', '.join(names)} failed: {problem}")
+            return [Result(name, problem=problem) for name in names]
 
     def _take_turn(self, fault: Fault) -> bool:
         """Waits until no fault that is not mended, or stands before it in the table, conflicts; false: interrupted."""
@@ -231,6 +234,13 @@ class _Prometheus:
         groups = self._ask("rules", type="alert", **{"rule_name[]": name})["groups"]
         return max((float(rule.get(kind, 0)) for group in groups for rule in group["rules"]), default=0)
 
+    # A machine that is busy with many faults answers late now and then.
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(OpsError),
+        stop=tenacity.stop_after_delay(60),
+        wait=tenacity.wait_fixed(2),
+        reraise=True,
+    )
     def _ask(self, path: str, **parameters: str) -> Any:
         try:
             answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=10).raise_for_status()

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import docker
-from docker.errors import NotFound
+import tenacity
+from docker.errors import DockerException, NotFound
 from docker.models.containers import Container
 
 from config.settings import Settings
@@ -62,6 +63,13 @@ class Levers:
         except NotFound as error:
             raise OpsError(f"there is no container {name}: bring the stack up first") from error
 
+    # Undoing must not fail because the machine is busy.
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type((OpsError, DockerException)),
+        stop=tenacity.stop_after_attempt(5),
+        wait=tenacity.wait_fixed(2),
+        reraise=True,
+    )
     def knobs(self, changes: Mapping[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         """Turns knobs of the demo, and gives all of them as they are then; without changes it only reads."""
         result = self.container("demo").exec_run(["python3", "-c", _TURN, json.dumps(changes)])
