@@ -358,7 +358,8 @@ def test_a_tls_handshake_that_is_never_answered_costs_its_time_once(world: World
         started = time.monotonic()
         error = failure(world, *keys)
         seconds = time.monotonic() - started
-    assert "time limit" in error.tried["image-0"][0]
+    # Which of the two limits comes first, the engine's or ours, depends on how busy the machine is.
+    assert re.search("time limit|TLS handshake timeout", error.tried["image-0"][0])
     assert "TLS handshake timeout" in error.tried["image-0"][0]
     # One attempt takes the engine 10 s; nine images, three at a time, would take it 30 s even without another attempt.
     assert seconds < 27
