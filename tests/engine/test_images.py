@@ -5,6 +5,7 @@ import io
 import ipaddress
 import json
 import os
+import re
 import resource
 import secrets
 import signal
