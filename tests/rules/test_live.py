@@ -6,6 +6,7 @@ exporters. What only another kind of stack has is listed below, with the reason.
 """
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -94,9 +95,30 @@ class Live:
         return list(_selectors(self.ask("parse_query", query=expression), frozenset()))
 
 
+# Seconds that a stack which has just started may take until each of its series is there.
+_PATIENCE = 420
+
+
 @pytest.fixture(scope="module")
 def live(prometheus_url: str) -> Live:
+    deadline = time.monotonic() + _PATIENCE
+    # A new object each time, as one remembers what it has seen.
+    while time.monotonic() < deadline and _dead(Live(prometheus_url)):
+        time.sleep(20)
     return Live(prometheus_url)
+
+
+def _dead(live: Live) -> list[str]:
+    """What a rule selects, or records, and is not there."""
+    rules = list(rules_of(prometheus_files(dev())))
+    problems = [
+        f"{rule.name}: {problem}"
+        for rule in rules
+        for selector in live.selectors(rule.body["expr"])
+        for problem in _problems(live, selector)
+    ]
+    records = {rule.name for rule in rules if not rule.is_alert}
+    return problems + [name for name in records if name not in NOT_HERE and not live.series(name)]
 
 
 def _holds(kind: str, wanted: str, value: str) -> bool:
