@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 
 import docker
 import typer
@@ -15,23 +14,18 @@ from ops.home import cache
 app = typer.Typer(help=__doc__, add_completion=False)
 
 
-def directory() -> Path:
-    """Where the lab keeps what it builds."""
-    return cache() / "lab"
-
-
 @app.callback(invoke_without_command=True)
 def show(context: typer.Context) -> None:
     """List what can be built, and what is there."""
     if context.invoked_subcommand:
         return
     client = docker.from_env() if engine.answers() else None
-    print(f"Executables, under {directory()}:")
+    print(f"Executables, under {cache()}:")
     for tool in toolchain.TOOLS:
-        there = toolchain.location(tool, directory()).exists()
+        there = toolchain.location(tool, cache()).exists()
         print(f"  {tool:24} {toolchain.version(toolchain.module_of(tool)):10} {'there' if there else '-'}")
     print(f"Images, in {'the local engine' if client else 'an engine (none answers here)'}:")
-    tarball = base.tarball(directory())
+    tarball = base.tarball(cache())
     print(f"  {base.reference()} (its root file system {tarball} is {'there' if tarball.exists() else 'not made yet'})")
     for key in images.KEYS:
         there = client is not None and images.present(key, client)
@@ -49,7 +43,7 @@ def build(names: list[str]) -> None:
     prepared = prepare(
         [name for name in names if name not in images.KEYS],
         [name for name in names if name in images.KEYS],
-        directory(),
+        cache(),
         report,
     )
     for name, where in {**prepared.tools, **prepared.images}.items():

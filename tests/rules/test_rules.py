@@ -80,8 +80,8 @@ def test_pint_finds_nothing(rendered: Path) -> None:
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.glob("*.yml")))
-def test_cases(case: str, rendered: Path) -> None:
-    run("promtool", "test", "rules", "--diff", f"case-{case}", cwd=rendered)
+def test_cases(case: str, cases: Path) -> None:
+    run("promtool", "test", "rules", "--diff", case, cwd=cases)
 
 
 def test_every_alert_fires_in_a_case_and_is_quiet_in_another() -> None:

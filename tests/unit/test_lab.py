@@ -18,7 +18,7 @@ from lab import base, debian, images, plan, process, toolchain
 from lab import engine as lab_engine
 from lab.errors import LabError
 from lab.toolchain import Module
-from ops.home import cache as home
+from ops.home import cache
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = 'package main\n\nfunc main() { println("hello") }\n'
@@ -245,15 +245,15 @@ def test_an_image_is_built_again_only_when_its_inputs_change(
     lines: list[str] = []
     references = []
     try:
-        references.append(images.build("demo", engine, home() / "lab", lines.append))
+        references.append(images.build("demo", engine, cache(), lines.append))
         made, told = engine.images.get(references[0]).id, len(lines)
         assert engine.containers.run(references[0], remove=True) == b"first\n"
-        assert images.build("demo", engine, home() / "lab", lines.append) == references[0]
+        assert images.build("demo", engine, cache(), lines.append) == references[0]
         assert engine.images.get(references[0]).id == made
         assert len(lines) == told
 
         (tmp_path / "__main__.py").write_text("print('second')\n")
-        references.append(images.build("demo", engine, home() / "lab", lines.append))
+        references.append(images.build("demo", engine, cache(), lines.append))
         assert references[1] != references[0]
         assert engine.containers.run(references[1], remove=True) == b"second\n"
     finally:
@@ -262,7 +262,7 @@ def test_an_image_is_built_again_only_when_its_inputs_change(
 
 
 def test_an_image_has_what_health_checks_and_the_config_writer_call(engine: docker.DockerClient) -> None:
-    wanted = base.build(engine, home() / "lab", nothing)
+    wanted = base.build(engine, cache(), nothing)
     programs = ["sh", "bash", "wget", "grep", "sed", "find", "redis-cli", "python3"]
     found = engine.containers.run(
         wanted, ["sh", "-c", f"for p in {' '.join(programs)}; do command -v $p; done"], remove=True

@@ -30,6 +30,31 @@ CATEGORIES = [
 ]
 
 
+# Rules that have not been evaluated
+
+
+@pytest.mark.parametrize(
+    ("health", "age", "results"),
+    [
+        ("ok", 5, {"rules evaluate": "pass"}),
+        ("unknown", 5, {"rules evaluate": "pass", "rules of availability": "skip"}),
+        ("unknown", 61, {"rules evaluate": "fail"}),
+        ("err", 5, {"rules evaluate": "fail"}),
+    ],
+)
+def test_a_group_may_wait_for_its_first_turn_but_no_longer(health: str, age: int, results: dict[str, str]) -> None:
+    groups = [
+        {"name": "redis", "interval": 10, "rules": [{"name": "a", "health": "ok"}]},
+        {"name": "availability", "interval": 60, "rules": [{"name": "b", "health": health, "lastError": "why"}]},
+    ]
+    found = by_name(prometheus.evaluation(groups, age, interval=10))
+    assert {name: check.result for name, check in found.items()} == results
+    assert health != "err" or found["rules evaluate"].detail == "b: why"
+    # Groups of the common interval are waited for.
+    groups[0]["rules"] = [{"name": "a", "health": "unknown"}]
+    assert by_name(prometheus.evaluation(groups, age, interval=10))["rules evaluate"].result == "fail"
+
+
 # A stack of which only Prometheus and Alertmanager run, and those reach nothing
 
 
