@@ -3,6 +3,8 @@
 # The rest are the same as `ops` commands; everything that is needed is set up first.
 
 STACK ?= dev
+# How many tests run beside each other.
+WORKERS ?= 2
 CACHE := $(or $(MONITORING_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/monitoring)
 # uv: the one on PATH, else one of its own, from PyPI.
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
@@ -20,7 +22,8 @@ down: .venv/synced
 	@$(OPS) destroy --stack $(STACK)
 
 test: lint
-	$(RUN) pytest
+	$(RUN) python -m tests.prepare
+	$(RUN) pytest --numprocesses=$(WORKERS) --dist=loadgroup
 
 unit: .venv/synced
 	$(RUN) pytest tests/unit tests/rules -m "not live"

@@ -26,8 +26,6 @@ class Loki(Service):
             files=[File(f"/etc/loki/{path}", content) for path, content in loki_files(host.settings).items()],
             check=["/usr/bin/loki", "-verify-config", "-config.file=/etc/loki/loki.yaml"],
             health=["/usr/bin/loki", "-health"],
-            # The whole of Loki starts for each; it is the only program in the image.
-            health_interval="10s",
             data="/loki",
             publish=(3100, host.settings.ports.loki),
             # The ingester flushes its chunks.

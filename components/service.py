@@ -14,11 +14,12 @@ from components.config_writer import ConfigWriter
 from components.file import SECRETS_GROUP, File, uploads
 from components.host import Host
 
-# Go's canonical form, as for `health_interval`: the provider reads durations back as Go prints them, and another
-# spelling is a permanent difference.
+# Go's canonical form: the provider reads durations back as Go prints them, and another spelling is a permanent
+# difference.
+_HEALTH_INTERVAL = "5s"
 _HEALTH_TIMEOUT = "5s"
 _HEALTH_START = "10s"
-# Seconds that a container may take to become healthy; Loki alone takes 15 to be ready, a replica copies its primary.
+# Seconds that a container may take to become healthy; a replica copies its primary.
 _HEALTH_WAIT = 120
 
 
@@ -29,7 +30,7 @@ class Service(pulumi.ComponentResource):
       image         key of config/images.yaml
       component     the component of spec and alerts that it belongs to
       user          `uid:gid` it runs as
-      health        the health check's command, which must exist in the image, and runs every `health_interval`
+      health        the health check's command, which must exist in the image
       data          where its data volume is mounted; None keeps nothing
       files         files put into the container; a change replaces it
       config        a ConfigWriter whose volume is mounted at `config.directory`; a change does not replace it
@@ -54,7 +55,6 @@ class Service(pulumi.ComponentResource):
         component: str,
         user: str,
         health: Sequence[str],
-        health_interval: str = "5s",
         command: Sequence[str] | None = None,
         entrypoint: Sequence[str] | None = None,
         env: Mapping[str, str] | None = None,
@@ -144,7 +144,7 @@ class Service(pulumi.ComponentResource):
             log_opts={"max-size": "10m", "max-file": "3"},
             healthcheck=docker.ContainerHealthcheckArgs(
                 tests=["CMD", *health],
-                interval=health_interval,
+                interval=_HEALTH_INTERVAL,
                 timeout=_HEALTH_TIMEOUT,
                 # All of them are set, as Docker takes what is not from the image: a permanent difference.
                 start_period=_HEALTH_START,

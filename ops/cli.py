@@ -1,8 +1,6 @@
 """`ops`: the commands."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -176,15 +174,7 @@ def load_bundle(file: Path, stack: Stack = "dev", config: Override = None) -> No
 def pulumi(context: typer.Context, stack: Stack = "dev") -> None:
     """Run Pulumi's own command line on the stack: `ops pulumi -- stack export`."""
     with _clear_errors():
-        opened = _session(stack, None).workspace
-        command = opened.stack.workspace.pulumi_command
-        result = subprocess.run(
-            [command.command, *context.args, "--stack", stack],
-            cwd=opened.stack.workspace.work_dir,
-            env={**os.environ, **opened.environment},
-            check=False,
-        )
-        raise typer.Exit(result.returncode)
+        raise typer.Exit(_session(stack, None).workspace.pulumi(*context.args).returncode)
 
 
 def _session(stack: str, config: list[str] | None, *, create: bool = False) -> Session:
@@ -198,7 +188,7 @@ def _session(stack: str, config: list[str] | None, *, create: bool = False) -> S
 
 
 def _validate(session: Session, wait: float, json_file: Path | None) -> None:
-    report = validation.validate(session.deployed, session.engine, wait)
+    report = validation.validate(session.deployed, session.engine, wait, say)
     if json_file:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report.as_dict(), indent=2) + "\n")

@@ -9,12 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 import docker
-import httpx
 
 from components.program import declare
 from config.images import image_keys_of
 from config.settings import Settings
-from ops import images, interrupted, preflight, toolchain, update, workspace
+from ops import drift, images, interrupted, preflight, toolchain, update, workspace
 from ops.home import cache, home
 from ops.report import say, warn
 
@@ -85,14 +84,9 @@ class Session:
             (Path(opened.work_dir) / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
 
     def _look_into_grafana(self) -> None:
-        """What was edited by hand in Grafana is known to Pulumi only after a refresh; a dead one is left alone."""
-        if "grafana" not in self._providers_in_state():
-            return
-        try:
-            httpx.get(f"{self.deployed.grafana.url}/api/health", timeout=5).raise_for_status()
-        except httpx.HTTPError:
-            return
-        update.refresh(self.workspace, target=["**grafana:oss/**"])
+        """What was edited by hand in Grafana shows in a preview, and comes back with `up`."""
+        if "grafana" in self._providers_in_state():
+            drift.look_into_grafana(self.workspace)
 
     def _providers_in_state(self) -> list[str]:
         state = json.dumps(self.workspace.stack.export_stack().deployment)

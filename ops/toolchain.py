@@ -55,14 +55,14 @@ def pulumi(cache: Path, report: Callable[[str], None]) -> PulumiCommand:
 
 
 def plugin(name: str, command: PulumiCommand, pulumi_home: Path, cache: Path, report: Callable[[str], None]) -> None:
-    """The provider plugin `name` in Pulumi's own plugin directory.
+    """The provider plugin `name`: on PATH, else in Pulumi's own plugin directory.
 
-    Raises OpsError when it can be had in no way.
+    One on PATH goes before all others, as Pulumi does it. Raises OpsError when it can be had in no way.
     """
     wanted = plugin_versions()[name]
     directory = pulumi_home / "plugins" / f"resource-{name}-v{wanted}"
     executable = directory / f"pulumi-resource-{name}"
-    if executable.exists():
+    if shutil.which(executable.name) or executable.exists():
         return
     server = ["--server", "github://api.github.com/pulumiverse"] if name == "grafana" else []
     tried = []

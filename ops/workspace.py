@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import socket
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,18 @@ class Workspace:
     environment: Mapping[str, str]
     configuration: Mapping[str, str]
     encrypted: frozenset[str]
+
+    def pulumi(self, *arguments: str, capture_output: bool = False) -> subprocess.CompletedProcess[str]:
+        """How Pulumi's own command line ended, run with `arguments` on the stack."""
+        opened = self.stack.workspace
+        return subprocess.run(
+            [opened.pulumi_command.command, *arguments, "--stack", self.stack.name],
+            cwd=opened.work_dir,
+            env={**os.environ, **self.environment},
+            capture_output=capture_output,
+            text=True,
+            check=False,
+        )
 
     def settings(self) -> Settings:
         """The stack's settings; raises OpsError (exit code 2) with all that is wrong."""

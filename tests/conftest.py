@@ -5,12 +5,13 @@ import io
 import os
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import docker
 import pytest
 
-from config.settings import load
+from config.settings import Settings, load
 from lab.engine import ensure
 from ops import images
 from ops.home import cache
@@ -27,8 +28,22 @@ _TOOLS = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (`make test`): one has all tests of the running stack, and no file is torn apart."""
+    for item in items:
+        shared = "stack" in getattr(item, "fixturenames", ()) or item.get_closest_marker("live")
+        item.add_marker(pytest.mark.xdist_group("stack" if shared else str(item.path)))
+
+
 def _report(line: str) -> None:
     print(line, flush=True)
+
+
+def demo_settings() -> Settings:
+    """Settings of a demo stack."""
+    secrets = dict.fromkeys(["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"], "x")
+    return load("dev", {"demo": "true", **secrets}, environment={}, dotenv=Path("/nonexistent"))
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +56,11 @@ def engine() -> docker.DockerClient:
 @pytest.fixture(scope="session")
 def image_of(engine: docker.DockerClient) -> Callable[[str], str]:
     """Key of config/images.yaml -> reference of the image on the engine, brought there first."""
-    secrets = dict.fromkeys(["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"], "x")
-    settings = load("dev", {"demo": "true", **secrets}, environment={}, dotenv=Path("/nonexistent"))
     found: dict[str, str] = {}
 
     def image(key: str) -> str:
         if key not in found:
-            found.update(images.bring([key], settings, engine, cache(), _report))
+            found.update(images.bring([key], demo_settings(), engine, cache(), _report))
         return found[key]
 
     return image
@@ -96,12 +109,13 @@ def make_deployment(
 ) -> Iterator[Callable[[str], Deployment]]:
     """Makes a deployment by its stack's name; at the end, whatever is left of it is removed by force."""
     home = tmp_path_factory.mktemp("home")
-    # Two runs of the tests on one machine would take each other's stacks for leftovers: the second one waits.
-    lock = (cache() / "engine-tests.lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
     made: list[Deployment] = []
+    locks = ExitStack()
 
     def make(stack: str) -> Deployment:
+        # Two runs of the tests on one machine would take each other's stacks for leftovers: the second one waits.
+        lock = locks.enter_context((cache() / f"test-{stack}.lock").open("w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
         root: Path = copy_project(tmp_path_factory.mktemp("project") / "monitoring")
         deployment = Deployment(stack, root, home, engine)
         remove_by_force(deployment)
@@ -111,7 +125,7 @@ def make_deployment(
     yield make
     for deployment in made:
         remove_by_force(deployment)
-    lock.close()
+    locks.close()
 
 
 def remove_by_force(deployment: Deployment) -> None:

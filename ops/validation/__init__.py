@@ -48,16 +48,26 @@ class Report:
         }
 
 
-def validate(settings: Settings, engine: docker.DockerClient, wait: float = 0) -> Report:
-    """Check the running stack; until everything passes or `wait` seconds are over, check again what did not pass."""
+def validate(
+    settings: Settings, engine: docker.DockerClient, wait: float = 0, say: Callable[[str], None] = lambda _: None
+) -> Report:
+    """Check the running stack; until everything passes or `wait` seconds are over, check again what did not pass.
+
+    Whenever there is something else to wait for, `say` is told what it is.
+    """
     started = time.monotonic()
     results = {name: _run(category, settings, engine) for name, category in _CATEGORIES.items()}
+    told: list[str] = []
     while time.monotonic() - started < wait:
-        failing = [name for name, checks in results.items() if any(check.result == "fail" for check in checks)]
-        if not failing:
+        failing = {name: [check.name for check in checks if check.result == "fail"] for name, checks in results.items()}
+        waiting = [f"{name}: {', '.join(checks)}" for name, checks in failing.items() if checks]
+        if not waiting:
             break
+        if waiting != told:
+            told = waiting
+            say(f"waiting for {'; '.join(waiting)}")
         time.sleep(_PAUSE)
-        results.update({name: _run(_CATEGORIES[name], settings, engine) for name in failing})
+        results.update({name: _run(_CATEGORIES[name], settings, engine) for name, checks in failing.items() if checks})
     return Report(settings.stack, time.monotonic() - started, results)
 
 
