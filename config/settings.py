@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Docker's rule for container names, kept short enough for the longest service name and for Pulumi's stack names.
 _STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_EPHEMERAL = re.compile(r"pr-(\d+)")
+EPHEMERAL = re.compile(r"pr-(\d+)")
+"""The name of a pull request's stack, which lives as long as it does."""
 
 # MB; measured use of the dev stack under load with room to spare. Loki: 1 GB chunk cache, results caches, working set.
 DEFAULT_MEMORY = {
@@ -454,7 +455,7 @@ def _reachable(bind_address: str) -> str:
 
 def _ports(stack: str, keys: Keys) -> Ports:
     """The published ports: as set, else the services' own or, in pr-<n>, ten for each pull request from 20000 on."""
-    ephemeral = _EPHEMERAL.fullmatch(stack)
+    ephemeral = EPHEMERAL.fullmatch(stack)
     base = 20000 + int(ephemeral.group(1)) % 4500 * 10 if ephemeral else 0
     return Ports(
         prometheus=keys.prometheus_port or (base if ephemeral else 9090),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +11,10 @@ import docker
 
 from components.program import declare
 from config.images import image_keys_of
-from config.settings import Settings
+from config.settings import EPHEMERAL, Settings
 from ops import drift, images, interrupted, preflight, toolchain, update, workspace
 from ops.home import cache, home
 from ops.report import say, warn
-
-_EPHEMERAL = re.compile(r"pr-\d+")
 
 
 @dataclass
@@ -78,7 +75,7 @@ class Session:
         interrupted.clean_up(self.workspace, self.engine)
         self._plugins(self._providers_in_state())
         update.destroy(self.workspace)
-        if _EPHEMERAL.fullmatch(self.name):
+        if EPHEMERAL.fullmatch(self.name):
             opened = self.workspace.stack.workspace
             opened.remove_stack(self.name)
             (Path(opened.work_dir) / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import os
-import re
 import secrets
 import socket
 import subprocess
@@ -27,6 +26,7 @@ from pulumi.automation import (
 )
 
 from config.settings import (
+    EPHEMERAL,
     PROJECT,
     ROOT,
     Settings,
@@ -38,7 +38,6 @@ from config.settings import (
 )
 from ops.errors import OpsError
 
-_EPHEMERAL = re.compile(r"pr-\d+")
 # How a stack's file says how its secrets are encrypted.
 _ENCRYPTION = frozenset({"encryptionsalt", "encryptedkey", "secretsprovider"})
 
@@ -186,7 +185,7 @@ def _passphrase(home: Path) -> Path:
 def _stack_configuration(name: str, stack_file: Path) -> dict[str, Any]:
     """The repository's stack file, with what only the local one has: how secrets are encrypted, and generated ones."""
     source = ROOT / f"Pulumi.{name}.yaml"
-    if not source.exists() and _EPHEMERAL.fullmatch(name):
+    if not source.exists() and EPHEMERAL.fullmatch(name):
         source = ROOT / "Pulumi.dev.yaml"
     if not source.exists():
         raise OpsError(f"there is no Pulumi.{name}.yaml; make it, as a copy of Pulumi.prod.yaml for example", code=2)

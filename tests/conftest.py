@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (`make test`): one has all tests of the running stack, and no file is torn apart."""
     for item in items:
         shared = "stack" in getattr(item, "fixturenames", ()) or item.get_closest_marker("live")
-        item.add_marker(pytest.mark.xdist_group("stack" if shared else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("stack" if shared else item.location[0]))
 
 
 def _report(line: str) -> None:
