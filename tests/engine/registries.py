@@ -1,7 +1,6 @@
 """A real registry for tests, and a front before it that misbehaves on request."""
 
 import http.client
-import os
 import shutil
 import socket
 import ssl
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from lab import debian
+
 PROGRAM = "docker-registry"
 
 
@@ -24,24 +25,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def install() -> None:
-    """Install Debian's registry where it is missing; RuntimeError says how to when that is not possible here."""
-    if shutil.which(PROGRAM):
-        return
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-qq"], check=True)
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", PROGRAM]
-        subprocess.run(command, check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-    if not shutil.which(PROGRAM):
-        raise RuntimeError(f"these tests need {PROGRAM} on PATH: apt-get install {PROGRAM}")
-
-
 class Registry:
     """Docker's own registry on a loopback port, with its files in a directory."""
 
     def __init__(self, directory: Path) -> None:
         """Start it; `stop` ends it."""
-        install()
+        if not shutil.which(PROGRAM):
+            debian.install([PROGRAM], print)
         directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
