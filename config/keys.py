@@ -109,7 +109,7 @@ class Keys(BaseModel):
     image_mirror: str = _key("", "Registry prefix tried before each image's own registry, such as mirror.example/hub.")
     image_bundle: str = _key("", "Path of an offline bundle (`ops bundle save`) that images may come from.")
     image_source: Literal["auto", "registry", "bundle", "lab"] = _key("auto", "Where images may come from.")
-    image_pull_timeout: Annotated[int, Field(ge=1)] = _key(300, "Seconds after which pulling from registries gives up.")
+    image_pull_timeout: Annotated[int, Field(ge=1)] = _key(300, "Seconds that one image may take at one registry.")
     image_overrides: dict[str, str] = _key({}, "Image references by key of config/images.yaml, in place of its own.")
 
     scrape_interval: Duration = _key("10s", "How often Prometheus scrapes its targets.")
@@ -126,7 +126,8 @@ class Keys(BaseModel):
     )
 
     grafana_mode: Literal["container", "external", "none"] = _key(
-        "container", "Run Grafana as a container, use an existing one (grafanaUrl, grafanaToken), or none."
+        "container",
+        "Run Grafana as a container, use an existing one of version 10 or newer (grafanaUrl, grafanaToken), or none.",
     )
     grafana_url: Url = _key("", "Address of Grafana for people and for the provider; default: the published port.")
     grafana_token: SecretStr | None = _key(None, "Service account token of an external Grafana.")
