@@ -7,7 +7,7 @@ import pulumi
 from components.file import File
 from components.host import Host
 from components.service import Service
-from config.scrape import EXPORTER_ARGUMENTS
+from config.scrape import CONNECT_TIMEOUT, EXPORTER_ARGUMENTS
 from config.settings import PostgresServer
 
 _PASSWORD = "/run/config/postgres_password"  # noqa: S105 (a path)
@@ -35,7 +35,7 @@ class PostgresExporter(Service):
             component="database",
             user="65534:65534",
             env={
-                "DATA_SOURCE_URI": f"{address}?sslmode={backend.postgres_sslmode}",
+                "DATA_SOURCE_URI": f"{address}?sslmode={backend.postgres_sslmode}&connect_timeout={CONNECT_TIMEOUT}",
                 "DATA_SOURCE_USER": user,
                 "DATA_SOURCE_PASS_FILE": _PASSWORD,
             },

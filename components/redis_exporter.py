@@ -8,6 +8,7 @@ import pulumi
 from components.file import File
 from components.host import Host
 from components.service import Service
+from config.scrape import EXPORTER_ARGUMENTS
 
 _PASSWORDS = "/run/config/redis_passwords.json"  # noqa: S105 (a path)
 
@@ -32,6 +33,7 @@ class RedisExporter(Service):
             image="redis-exporter",
             component="redis",
             user="59000:59000",
+            command=EXPORTER_ARGUMENTS["redis-exporter"],
             env={"REDIS_ADDR": address, "REDIS_PASSWORD_FILE": _PASSWORDS},
             files=[File(_PASSWORDS, json.dumps({address: password}), secret=True)],
             health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9121/health"],

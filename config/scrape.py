@@ -18,6 +18,10 @@ from config.settings import Settings
 HERE = Path(__file__).resolve().parent / "prometheus"
 REALTIME_TOKEN = "/run/config/realtime_token"
 
+# Seconds that an exporter waits for its server, or for the server's name. By default they wait longer than a scrape may
+# take: then the exporter would seem down, and not the server.
+CONNECT_TIMEOUT = 3
+
 # What the rules read beyond the exporters' defaults. pg_stat_statements must be preloaded in the server as well.
 EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "postgres-exporter": (
@@ -26,9 +30,7 @@ EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
         "--collector.database_wraparound",
         "--collector.postmaster",
     ),
-    # By default it waits 15 s for a Redis that is gone, longer than a scrape may take: the exporter would seem down,
-    # and not Redis. (postgres_exporter is told so by `connect_timeout` in its address.)
-    "redis-exporter": ("--connection-timeout=4s",),
+    "redis-exporter": (f"--connection-timeout={CONNECT_TIMEOUT}s",),
     # Containers' own veth pairs and bridges come and go with every deployment and only repeat what cAdvisor tells.
     "node-exporter": ("--collector.netdev.device-exclude=^(lo|veth.*|br-.*|docker.*|ifb.*)$",),
     "cadvisor": ("--docker_only=true", "--store_container_labels=false", "--housekeeping_interval=10s"),

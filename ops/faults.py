@@ -38,7 +38,7 @@ def working_set():
     return int((root / used).read_text()) - int(stat[cache])
 held = []
 while working_set() < 0.94 * int((root / limit).read_text()):
-    held.append(b"x" * 500_000)
+    held.append(b"x" * 1_000_000)
 time.sleep(3600)
 """
 # Starts, again and again, a child that takes memory until the kernel kills it. The parent lives on.
@@ -269,7 +269,8 @@ FAULTS = (
     Fault(
         "a container near its memory limit",
         {"ContainerHighMemory": {"name": "{name}drill-memory"}},
-        own_container("memory", _FILL, mem_limit="64m", memswap_limit="64m"),
+        # Large enough that what is left at the threshold bears what the kernel adds now and then.
+        own_container("memory", _FILL, mem_limit="256m", memswap_limit="256m"),
         _touching("docker"),
     ),
     Fault(

@@ -81,8 +81,8 @@ def _rule(expression: str) -> str:
     return f"groups:\n  - name: test\n    rules:\n      - record: test:marker:value\n        expr: {expression}\n"
 
 
-def _marker(stack: Deployment) -> str:
-    answer = httpx.get(f"{stack.url('prometheus')}/api/v1/query", params={"query": "test:marker:value"}).json()
+def _value(stack: Deployment, expression: str) -> str:
+    answer = httpx.get(f"{stack.url('prometheus')}/api/v1/query", params={"query": expression}).json()
     result = answer["data"]["result"]
     return str(result[0]["value"][1]) if result else ""
 
@@ -98,7 +98,7 @@ def test_a_changed_rule_is_live_without_touching_prometheus(stack: Deployment, r
     out = stack.ops("up")
     assert "replaced Container prometheus-config-writer" in out
     assert "prometheus-container" not in out
-    eventually("the new rule is evaluated", lambda: _marker(stack) == "41")
+    eventually("the new rule is evaluated", lambda: _value(stack, "test:marker:value") == "41")
     assert stack.started("prometheus") == before
 
 
@@ -250,6 +250,21 @@ def test_stopping_is_graceful(stack: Deployment, service: str, farewell: str) ->
     finally:
         container.start()
     eventually(f"{service} is back", lambda: _healthy(stack), seconds=120)
+
+
+def test_a_server_that_is_gone_is_told_from_its_exporter(stack: Deployment) -> None:
+    """Its name does not resolve any more, which takes longer than a scrape may: the exporters still say so in time."""
+    for service in ("redis", "postgres-replica"):
+        stack.container(service).stop()
+    try:
+        down = 'redis_up{job="redis"} == 0 and on () up{job="redis"} == 1'
+        eventually("redis_up is 0", lambda: _value(stack, down) == "0", seconds=60)
+        down = 'pg_up{instance="postgres-replica:5432"} == 0 and on () up{instance="postgres-replica:5432"} == 1'
+        eventually("pg_up is 0", lambda: _value(stack, down) == "0", seconds=60)
+    finally:
+        for service in ("redis", "postgres-replica"):
+            stack.container(service).start()
+    eventually("both are back", lambda: _healthy(stack), seconds=120)
 
 
 def test_a_hand_removed_container_comes_back(stack: Deployment) -> None:
