@@ -58,6 +58,8 @@ def show_validation(report: Report) -> None:
 def show_drill(results: Sequence[Result]) -> None:
     """A line for each drill: seconds from the fault to firing and to Alertmanager, from mending to the end."""
     table = Table("alert", "fires after", "notified after", "resolved after", "", box=None, header_style="bold")
+    # Whole names also where the terminal is narrow, or a file: they are what the drill is called by.
+    table.columns[0].min_width = max(len(result.alert) for result in results)
     for result in results:
         seconds = (
             "-" if value is None else f"{value:.0f} s" for value in (result.fired, result.notified, result.resolved)

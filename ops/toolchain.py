@@ -15,7 +15,7 @@ from ops.errors import OpsError
 
 # Seconds to find out whether a release can be downloaded at all, before an installer is started that would hang.
 _PROBE_TIMEOUT = 10
-# name -> (version, server that its release is at, whether lab can build it, address that must answer)
+# Where the releases are.
 _PULUMI_RELEASES = "https://get.pulumi.com"
 _GITHUB_RELEASES = "https://api.github.com"
 
