@@ -8,6 +8,8 @@ from components.host import Host
 from components.service import Service
 from config.alertmanager import DIRECTORY, SECRETS, alertmanager_files, alertmanager_secrets
 
+_DATA = "/alertmanager"
+
 
 class Alertmanager(Service):
     """Alertmanager, the volume of its silences and notification log, and the writer of its configuration."""
@@ -29,6 +31,7 @@ class Alertmanager(Service):
             check=f"amtool check-config {DIRECTORY}/alertmanager.yml",
             url="http://alertmanager:9093",
             reloaded_metric="alertmanager_config_last_reload_successful",
+            data=_DATA,
             opts=opts,
         )
         super().__init__(
@@ -47,7 +50,7 @@ class Alertmanager(Service):
                 f"--web.external-url={settings.alertmanager_url}",
             ],
             health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9093/-/healthy"],
-            data="/alertmanager",
+            data=_DATA,
             config=config,
             config_directory=DIRECTORY,
             files=secrets,

@@ -51,7 +51,7 @@ class ConfigWriter(pulumi.ComponentResource):
     the service's own tool checks them; `secrets`: paths of the secret files that they name, which belong to the service
     itself and are empty during the check (one secret among the uploads would hide in the preview which lines of the
     others change); `url`: the service's address inside the network; `reloaded_metric`: the metric by which it says that
-    the last reload worked.
+    the last reload worked; `data`: where the image declares a volume for the service's data.
 
     Gives `volume`, `writer` (the container) and `written`: depend on `written` and nothing starts before the files are
     right and in place.
@@ -70,6 +70,7 @@ class ConfigWriter(pulumi.ComponentResource):
         check: str,
         url: str,
         reloaded_metric: str,
+        data: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         name = f"{service}-config"
@@ -97,6 +98,8 @@ class ConfigWriter(pulumi.ComponentResource):
             labels=host.labels(name, component),
             uploads=uploads(files),
             mounts=[docker.ContainerMountArgs(type="volume", source=self.volume.name, target="/live")],
+            # Else Docker makes a volume without a name there, which outlives a writer that is removed by hand.
+            tmpfs={data: "size=1m"},
             networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.networks.core.name)],
             # Before the first start nobody has the name of the service: that answer need not be waited for.
             dns_opts=["timeout:1", "attempts:1"],

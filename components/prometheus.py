@@ -11,6 +11,7 @@ from config.scrape import REALTIME_TOKEN, prometheus_files
 from config.settings import Settings
 
 _DIRECTORY = "/etc/prometheus"
+_DATA = "/prometheus"
 
 
 class Prometheus(Service):
@@ -30,6 +31,7 @@ class Prometheus(Service):
             check=f"promtool check config {_DIRECTORY}/prometheus.yml",
             url="http://prometheus:9090",
             reloaded_metric="prometheus_config_last_reload_successful",
+            data=_DATA,
             opts=opts,
         )
         super().__init__(
@@ -46,7 +48,7 @@ class Prometheus(Service):
                 f"--web.external-url={settings.prometheus.url}",
             ],
             health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9090/-/healthy"],
-            data="/prometheus",
+            data=_DATA,
             config=config,
             config_directory=_DIRECTORY,
             files=secrets,

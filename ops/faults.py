@@ -175,7 +175,7 @@ def own_container(name: str, script: str, restarts: int = 0, **options: Any) -> 
 
 def _remove(engine: docker.DockerClient, name: str) -> None:
     with suppress(NotFound):
-        engine.containers.get(name).remove(force=True)
+        engine.containers.get(name).remove(force=True, v=True)
 
 
 def _touching(*things: str) -> frozenset[str]:

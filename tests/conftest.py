@@ -96,7 +96,7 @@ def _file_of(engine: docker.DockerClient, image: str, path: str) -> bytes:
             assert member, f"{path} of {image} is no file"
             return member.read()
     finally:
-        container.remove()
+        container.remove(v=True)
 
 
 # Stacks of the tests: far from any real pull request's number, so that a stack that runs here is left alone.

@@ -425,7 +425,7 @@ def test_a_pinned_image_is_the_pinned_one_even_when_the_tag_moved(world: World) 
     container = world.engine.containers.create(reference, command="/content")
     assert container.image is not None
     assert container.image.id == first
-    container.remove()
+    container.remove(v=True)
 
     before = len(world.registry.requests())
     assert world.bring("one")["one"] == reference

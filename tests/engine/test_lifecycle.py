@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -276,11 +277,16 @@ def test_a_hand_removed_container_comes_back(stack: Deployment) -> None:
     assert stack.container("redis-exporter").status == "running"
 
 
+def _nameless_volumes(stack: Deployment) -> set[str]:
+    return {str(name.name) for name in stack.engine.volumes.list() if re.fullmatch(r"[0-9a-f]{64}", str(name.name))}
+
+
 def test_stacks_run_side_by_side_and_one_goes_without_the_others(
     stack: Deployment, make_deployment: Callable[[str], Deployment]
 ) -> None:
     """Two more stacks beside the shared one; destroying one leaves the others serving, and nothing of itself."""
     first, second = make_deployment("pr-4402"), make_deployment("pr-4403")
+    nameless = _nameless_volumes(stack)
     first.ops("up")
     second.ops("up")
     before = {service: stack.started(service) for service in _DATA_SERVICES}
@@ -294,4 +300,5 @@ def test_stacks_run_side_by_side_and_one_goes_without_the_others(
         second.container(service).remove(force=True)
     second.ops("destroy")
     assert second.leftovers() == []
+    assert _nameless_volumes(stack) - nameless == set(), "made by an image's VOLUME, and left by a removal by hand"
     assert stack.leftovers()

@@ -105,7 +105,7 @@ def test_a_port_of_a_container_is_taken_unless_it_is_of_this_very_stack(
         else:
             assert f"lokiPort {settings.ports.loki} is taken by container {name};" in problem(settings, engine)
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
         network.remove()
 
 

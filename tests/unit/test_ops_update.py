@@ -166,7 +166,7 @@ def test_the_last_words_of_a_container_that_did_not_become_healthy_are_told(
         message = "1 error occurred:\n\t* container did not reach the healthy state\n"
         progress(event("diagnosticEvent", message=message, severity="error", urn=URN, color="never", prefix=""))
     finally:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
     (error,) = progress.errors
     assert error.startswith("Container redis-container: container did not reach the healthy state; the last lines of ")
     assert error.splitlines()[1:] == [f"  line {number}" for number in range(3, 11)]
