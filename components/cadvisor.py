@@ -4,7 +4,7 @@ import pulumi
 
 from components.host import Host
 from components.service import Service
-from config.scrape import EXPORTER_ARGUMENTS
+from config.prometheus.jobs import EXPORTER_ARGUMENTS
 
 
 class Cadvisor(Service):

@@ -4,7 +4,7 @@ import pulumi
 
 from components.host import Host
 from components.service import Service
-from config.scrape import EXPORTER_ARGUMENTS
+from config.prometheus.jobs import EXPORTER_ARGUMENTS
 
 # The files and directories of the host's /proc that the collectors read and every kernel has, one by one, with the
 # network statistics of the host's first process. Mounting /proc whole would show this container's own network:

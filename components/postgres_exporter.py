@@ -7,7 +7,7 @@ import pulumi
 from components.file import File
 from components.host import Host
 from components.service import Service
-from config.scrape import CONNECT_TIMEOUT, EXPORTER_ARGUMENTS
+from config.prometheus.jobs import CONNECT_TIMEOUT, EXPORTER_ARGUMENTS
 from config.settings import PostgresServer
 
 _PASSWORD = "/run/config/postgres_password"  # noqa: S105 (a path)

@@ -4,8 +4,8 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 
 from components.stack import MonitoringStack
-from config.images import image_keys_of, references
 from config.settings import PROJECT, Settings, SettingsError, load
+from images.catalogue import image_keys, image_keys_of, references
 
 
 def declare(settings: Settings) -> None:
@@ -26,7 +26,7 @@ def program() -> None:
     }
     encrypted = {key for key in values if runtime_config.is_config_secret(prefix + key)}
     try:
-        settings = load(pulumi.get_stack(), values, encrypted=encrypted)
+        settings = load(pulumi.get_stack(), values, encrypted=encrypted, images=image_keys())
         references(settings, image_keys_of(settings))
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None

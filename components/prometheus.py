@@ -7,7 +7,8 @@ from components.config_writer import ConfigWriter
 from components.file import File
 from components.host import Host
 from components.service import Service
-from config.scrape import REALTIME_TOKEN, prometheus_files
+from config.prometheus import prometheus_files
+from config.prometheus.jobs import REALTIME_TOKEN
 from config.settings import Settings
 
 _DIRECTORY = "/etc/prometheus"

@@ -8,7 +8,7 @@ import pulumi
 from components.file import File
 from components.host import Host
 from components.service import Service
-from config.scrape import EXPORTER_ARGUMENTS
+from config.prometheus.jobs import EXPORTER_ARGUMENTS
 
 _PASSWORDS = "/run/config/redis_passwords.json"  # noqa: S105 (a path)
 

@@ -18,8 +18,8 @@ from components.prometheus import Prometheus
 from components.redis_exporter import RedisExporter
 from components.service import Service
 from config.alertmanager import warnings
-from config.images import image_keys_of, references
 from config.settings import Settings
+from images.catalogue import image_keys_of, references
 
 
 class MonitoringStack(pulumi.ComponentResource):

@@ -7,7 +7,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -199,12 +199,14 @@ def load(
     encrypted: set[str] | None = None,
     environment: Mapping[str, str] | None = None,
     dotenv: Path = ROOT / ".env",
+    images: Collection[str] | None = None,
 ) -> Settings:
     """The settings of `stack`.
 
     Takes `values`: Pulumi configuration of the `monitoring` namespace, key -> text (JSON for lists and objects),
-    secrets decrypted; `encrypted`: which of them the stack's file keeps encrypted (None where that is not known); and
-    the environment. An environment variable, then `dotenv`, is read where a key is absent or empty.
+    secrets decrypted; `encrypted`: which of them the stack's file keeps encrypted (None where that is not known); the
+    environment; and `images`: the keys of images.yaml, which imageOverrides may name (None: any).
+    An environment variable, then `dotenv`, is read where a key is absent or empty.
 
     Raises SettingsError with all that is wrong.
     """
@@ -215,7 +217,8 @@ def load(
     thresholds = default_thresholds()
     problems += _unknown_in("thresholds", keys.thresholds, thresholds, "config/prometheus/thresholds.yaml lists all")
     problems += _unknown_in("memory", keys.memory, DEFAULT_MEMORY, f"the services are {', '.join(DEFAULT_MEMORY)}")
-    problems += _unknown_in("imageOverrides", keys.image_overrides, image_keys(), "config/images.yaml lists all")
+    if images is not None:
+        problems += _unknown_in("imageOverrides", keys.image_overrides, images, "config/images.yaml lists all")
     ports = _ports(stack, keys)
     if not reading.wrong & _PORTS and len({getattr(ports, name) for name in vars(ports)}) < len(_PORTS):
         taken = ", ".join(f"{PROJECT}:{name}Port is {port}" for name, port in vars(ports).items())
@@ -295,12 +298,6 @@ def default_thresholds() -> Mapping[str, float]:
     """Key -> default of every threshold in config/prometheus/thresholds.yaml."""
     table = yaml.safe_load((ROOT / "config/prometheus/thresholds.yaml").read_text()) or {}
     return {key: float(entry["default"]) for key, entry in table.items()}
-
-
-@cache
-def image_keys() -> tuple[str, ...]:
-    """The keys of config/images.yaml."""
-    return tuple(yaml.safe_load((ROOT / "config/images.yaml").read_text()))
 
 
 def from_environment(

@@ -7,9 +7,9 @@ import docker
 import typer
 
 from lab import base, engine, images, toolchain
+from lab.cache import cache
 from lab.errors import LabError
 from lab.plan import prepare
-from ops.home import cache
 
 app = typer.Typer(help=__doc__, add_completion=False)
 

@@ -1,6 +1,5 @@
 """Everything that a fresh machine lacks, in one go: downloads and packages beside the compiler."""
 
-import threading
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -11,7 +10,7 @@ import docker
 
 from lab import base, engine, images, toolchain
 from lab.errors import LabError
-from lab.process import Report
+from lab.process import Report, one_line_at_a_time
 
 # Seconds: the engine answers a request to build or import an image when it is done.
 _ENGINE_TIMEOUT = 600
@@ -42,7 +41,7 @@ def prepare(
     """
     for tool in tools:
         toolchain.module_of(tool)  # a wrong name is said now, not after the long work
-    report = _one_line_at_a_time(report)
+    report = one_line_at_a_time(report)
     known = client or (docker.from_env(timeout=_ENGINE_TIMEOUT) if engine.answers() else None)
     absent = [key for key in keys if known is None or not images.present(key, known)]
     wanted = {*tools, *(tool for key in absent for tool in images.recipe(key).tools.values())}
@@ -93,13 +92,3 @@ def _base(client: docker.DockerClient | None, cache: Path, report: Report) -> No
 
 def _image(key: str, client: docker.DockerClient | None, cache: Path, report: Report) -> None:
     images.build(key, client or docker.from_env(timeout=_ENGINE_TIMEOUT), cache, report)
-
-
-def _one_line_at_a_time(report: Report) -> Report:
-    lock = threading.Lock()
-
-    def say(line: str) -> None:
-        with lock:
-            report(line)
-
-    return say

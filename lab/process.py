@@ -97,3 +97,14 @@ def locked(path: Path, what: str, report: Report) -> Iterator[None]:
                 time.sleep(0.5)
                 waited += 0.5
         yield
+
+
+def one_line_at_a_time(report: Report) -> Report:
+    """Give the same, for use from several threads."""
+    lock = threading.Lock()
+
+    def say(line: str) -> None:
+        with lock:
+            report(line)
+
+    return say

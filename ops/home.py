@@ -8,9 +8,3 @@ def home() -> Path:
     """State, passphrase and stack files: $MONITORING_HOME, else ~/.local/share/monitoring. Not to be lost."""
     default = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share")) / "monitoring"
     return Path(os.environ.get("MONITORING_HOME", default))
-
-
-def cache() -> Path:
-    """Toolchain and what images are built from: $MONITORING_CACHE, else ~/.cache/monitoring. Made again if lost."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "monitoring"
-    return Path(os.environ.get("MONITORING_CACHE", default))

@@ -12,9 +12,9 @@ import docker
 import pytest
 
 from config.settings import Settings, load
+from images.bring import bring
+from lab.cache import cache
 from lab.engine import ensure
-from ops import images
-from ops.home import cache
 from tests.engine.deployment import Deployment, copy_project
 
 # Tool -> (image that has it, its path there). The tests' tools are the stack's own, of the same version.
@@ -60,7 +60,7 @@ def image_of(engine: docker.DockerClient) -> Callable[[str], str]:
 
     def image(key: str) -> str:
         if key not in found:
-            found.update(images.bring([key], demo_settings(), engine, cache(), _report))
+            found.update(bring([key], demo_settings(), engine, cache(), _report))
         return found[key]
 
     return image

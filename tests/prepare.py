@@ -6,13 +6,14 @@ from pathlib import Path
 
 import docker
 
-from config.images import image_keys_of
+from images.bring import bring
+from images.catalogue import image_keys_of
 from lab import debian
+from lab.cache import cache
 from lab.engine import ensure
 from lab.plan import prepare
-from ops import images, toolchain
-from ops.home import cache
 from ops.report import say
+from ops.stack import toolchain
 from tests.conftest import demo_settings
 
 # Servers that tests run as processes of their own.
@@ -27,5 +28,5 @@ if __name__ == "__main__":
     if debian.is_ours():
         debian.install(SERVERS, say)
     settings = demo_settings()
-    images.bring(image_keys_of(settings), settings, docker.from_env(), cache(), say, optional=["grafana"])
+    bring(image_keys_of(settings), settings, docker.from_env(), cache(), say, optional=["grafana"])
     prepare([linter for linter in LINTERS if not shutil.which(linter)], [], cache(), say)

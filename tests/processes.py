@@ -12,7 +12,7 @@ import httpx
 
 from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets
 from config.alertmanager import SECRETS as SECRET_FILES
-from config.scrape import prometheus_files
+from config.prometheus import prometheus_files
 from config.settings import Settings
 
 # Seconds until a service has started, taken up an alert, or sent a notification.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import docker
 
-from config.scrape import scrape_jobs
+from config.prometheus.jobs import scrape_jobs
 from config.settings import Settings
 from ops.validation.check import Check, query
 

@@ -7,7 +7,9 @@ from typing import Any
 import docker
 import yaml
 
-from config.scrape import prometheus_files, scrape_jobs, seconds
+from config.prometheus import prometheus_files
+from config.prometheus.durations import seconds
+from config.prometheus.jobs import scrape_jobs
 from config.settings import Settings
 from ops.validation.check import Check, get, query
 

@@ -14,7 +14,7 @@ from docker.models.containers import Container
 
 from config.keys import Keys
 from config.settings import PROJECT, ROOT, Ports, _ports
-from ops.home import cache
+from lab.cache import cache
 
 # Seconds for one command; far more than any takes on a machine that is busy with other things.
 _TIMEOUT = 600

@@ -14,9 +14,10 @@ import httpx
 import pytest
 
 from dashboards.sources import FOLDER, NAMES
-from ops import images, toolchain
+from images.bring import bring
+from lab.cache import cache
 from ops.errors import OpsError
-from ops.home import cache
+from ops.stack import toolchain
 from tests.conftest import demo_settings
 from tests.engine.deployment import Deployment
 from tests.unit.drawn import UIDS
@@ -73,7 +74,7 @@ def trial(
 ) -> Iterator[Trial]:
     try:
         if not IMAGE:
-            images.bring(["grafana"], demo_settings(), engine, cache(), print)
+            bring(["grafana"], demo_settings(), engine, cache(), print)
         command = toolchain.pulumi(cache(), print)
         toolchain.plugin("grafana", command, tmp_path_factory.mktemp("pulumi"), cache(), print)
     except OpsError as error:

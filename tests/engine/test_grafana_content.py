@@ -24,9 +24,9 @@ from components.grafana import Grafana
 from components.grafana_content import GrafanaContent
 from config.settings import Settings
 from dashboards.sources import FOLDER, NAMES, deployment_tags
-from ops import toolchain
+from lab.cache import cache
 from ops.errors import OpsError
-from ops.home import cache
+from ops.stack import toolchain
 from tests.unit.drawn import UIDS, dev_settings
 
 URL = os.environ.get("MONITORING_GRAFANA_URL", "")

@@ -23,9 +23,13 @@ import yaml
 from docker.errors import ImageNotFound
 
 from config.settings import Images, SettingsError
-from ops import bundle, images
-from ops.home import cache as lab_cache
-from ops.registry import parse
+from images import bundle
+from images.bring import bring, load_bundle
+from images.catalogue import wanted
+from images.errors import ImagesError
+from images.pin import pin as pin_digests
+from images.reference import parse
+from lab.cache import cache as lab_cache
 from tests.engine import registries
 from tests.engine.registries import Front, Registry
 
@@ -84,7 +88,7 @@ class World:
     def bring(self, *keys: str, optional: tuple[str, ...] = ()) -> dict[str, str]:
         """Bring these images as `ops up` does."""
         cache = self.directory / "cache"
-        found = images.bring(keys, self, self.engine, cache, self.lines.append, optional=optional, path=self.catalogue)
+        found = bring(keys, self, self.engine, cache, self.lines.append, optional=optional, path=self.catalogue)
         self.made.update(found.values())
         return found
 
@@ -129,9 +133,9 @@ def outside(engine: docker.DockerClient) -> str:
     return str(next(ipaddress.ip_network(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"]).hosts()))
 
 
-def failure(world: World, *keys: str) -> images.ImagesError:
+def failure(world: World, *keys: str) -> ImagesError:
     """The error that bringing these images ends with."""
-    with pytest.raises(images.ImagesError) as caught:
+    with pytest.raises(ImagesError) as caught:
         world.bring(*keys)
     return caught.value
 
@@ -408,7 +412,7 @@ def test_a_mirror_that_is_down_costs_nothing_but_a_line(world: World) -> None:
 
 def pin(world: World, **arguments: Any) -> dict[str, str]:
     """Pin the images of this test's images.yaml."""
-    return images.pin(world, world.engine, world.lines.append, path=world.catalogue, **arguments)
+    return pin_digests(world, world.engine, world.lines.append, path=world.catalogue, **arguments)
 
 
 def test_a_pinned_image_is_the_pinned_one_even_when_the_tag_moved(world: World) -> None:
@@ -474,7 +478,7 @@ def test_pinning_keeps_the_rest_of_the_file(world: World) -> None:
         "  digest: null\n"
     )
     before = world.catalogue.read_text()
-    with pytest.raises(images.ImagesError, match="two: .*not found"):
+    with pytest.raises(ImagesError, match="two: .*not found"):
         pin(world)
     digest = yaml.safe_load(world.catalogue.read_text())["one"]["digest"]
     assert digest.startswith("sha256:")
@@ -488,7 +492,7 @@ def test_a_bundle_replaces_the_registry(world: World, pinned: bool) -> None:
     if pinned:
         pin(world)
     path = world.directory / "images.bundle"
-    names = {key: image.name for key, image in images.wanted(ids, {}, world.catalogue).items()}
+    names = {key: image.name for key, image in wanted(ids, {}, world.catalogue).items()}
     bundle.save(path, world.bring(*ids), names, world.engine, world.lines.append)
     world.remove(*ids.values())
     world.registry.stop()
@@ -513,12 +517,12 @@ def test_a_loaded_bundle_serves_later_runs(world: World) -> None:
     world.want(one=f"{world.registry.host}/team/one")
     pin(world)
     path = world.directory / "images.bundle"
-    names = {"one": images.wanted(["one"], {}, world.catalogue)["one"].name}
+    names = {"one": wanted(["one"], {}, world.catalogue)["one"].name}
     bundle.save(path, world.bring("one"), names, world.engine, world.lines.append)
     world.remove(pushed)
     world.registry.stop()
 
-    images.load_bundle(path, world.engine, world.directory / "cache", world.lines.append)
+    load_bundle(path, world.engine, world.directory / "cache", world.lines.append)
     world.settings(source="bundle")
     assert world.id_of(world.bring("one")["one"]) == pushed
 
@@ -673,7 +677,7 @@ def test_an_image_of_ours_is_built_anew_when_its_files_change(world: World) -> N
 def test_the_lab_builds_what_no_registry_gives(world: World) -> None:
     world.want(redis="registry.invalid/library/redis", grafana="registry.invalid/grafana/grafana")
     world.settings(source="auto")
-    found = images.bring(
+    found = bring(
         ["redis", "grafana"],
         world,
         world.engine,

@@ -107,7 +107,12 @@ def test_a_changed_rule_is_live_without_touching_prometheus(stack: Deployment, r
     ("service", "file", "change", "complaint"),
     [
         ("prometheus", "config/prometheus/rules/zz_test_recordings.yml", _rule("sum(("), "parse error"),
-        ("prometheus", "config/scrape.py", ('"scrape_interval"', '"scrape_intervall"'), "scrape_intervall"),
+        (
+            "prometheus",
+            "config/prometheus/__init__.py",
+            ('"scrape_interval"', '"scrape_intervall"'),
+            "scrape_intervall",
+        ),
         ("alertmanager", "config/alertmanager/__init__.py", ('"receiver": "P3"', '"receiver": "nobody"'), "nobody"),
     ],
     ids=["rules", "prometheus.yml", "alertmanager.yml"],

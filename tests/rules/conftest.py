@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.scrape import prometheus_files
+from config.prometheus import prometheus_files
 from tests.rules.reading import CASES, dev
 
 

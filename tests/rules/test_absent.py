@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config.scrape import ScrapeJob, ScrapeTarget, scrape_jobs
+from config.prometheus.jobs import ScrapeJob, ScrapeTarget, scrape_jobs
 from config.settings import default_thresholds
 from tests.rules.reading import dev
 

@@ -4,10 +4,10 @@ import inspect
 
 import pytest
 
-from config.scrape import prometheus_files
+from config.prometheus import prometheus_files
 from demo.knobs import KNOBS, Knobs
-from ops.drill import _conflict, drillable
-from ops.faults import EVERYTHING, FAULTS, Fault
+from ops.drills.drill import _conflict, drillable
+from ops.drills.faults import EVERYTHING, FAULTS, Fault
 from tests.rules.reading import dev, rules_of
 from tests.rules.test_rules import COMPONENTS
 

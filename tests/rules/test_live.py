@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from config.scrape import prometheus_files
+from config.prometheus import prometheus_files
 from tests.rules.reading import RUNBOOKS, dev, rules_of
 
 pytestmark = pytest.mark.live

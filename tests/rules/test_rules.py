@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.scrape import prometheus_files, scrape_jobs, seconds, shorten_waits
+from config.prometheus import prometheus_files
+from config.prometheus.durations import seconds, shorten_waits
+from config.prometheus.jobs import scrape_jobs
 from config.settings import ROOT, Settings, default_thresholds
 from dashboards import build
 from lab import toolchain
-from ops.home import cache
+from lab.cache import cache
 from tests.rules.conftest import write
 from tests.rules.reading import CASES, RULES, RUNBOOKS, dev, prod, rules_of, written_rules
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.scrape import prometheus_files
+from config.prometheus import prometheus_files
 from config.settings import ROOT, default_thresholds
 from dashboards import build
 from dashboards.links import to_logs, to_request
 from dashboards.objectives import PAGE_BURN
 from lab import toolchain
-from ops.home import cache as cache_directory
+from lab.cache import cache as cache_directory
 from tests.unit.drawn import UIDS, Json, Query, dashboards, dev_settings, panels, queries, thresholds
 
 # Asks Alertmanager by itself, so it has no queries, and what it shows has no unit.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import image_keys
-from ops import bundle, images, registry
+from images import bundle, catalogue, faults, puller, reference
+from images.dockerfile import base_images
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -70,11 +70,11 @@ DIGEST = "sha256:" + "a" * 64
     ],
 )
 def test_the_texts_of_the_engine_are_understood(text: str, name: str) -> None:
-    assert registry.classify(text).name == name
+    assert faults.classify(text).name == name
 
 
 def test_lasting_faults_are_not_tried_again_and_passing_ones_are() -> None:
-    attempts = {fault.name: fault.attempts for fault in registry.FAULTS}
+    attempts = {fault.name: fault.attempts for fault in faults.FAULTS}
     lasting = (
         "not found",
         "denied",
@@ -102,7 +102,7 @@ def test_lasting_faults_are_not_tried_again_and_passing_ones_are() -> None:
     ],
 )
 def test_a_registry_that_says_how_long_to_wait_is_heard(text: str, seconds: float) -> None:
-    assert registry.retry_after(text) == pytest.approx(seconds)
+    assert puller.retry_after(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_a_registry_that_says_how_long_to_wait_is_heard(text: str, seconds: floa
     ],
 )
 def test_a_reference_is_read_as_docker_reads_it(text: str, whole: str, familiar: str) -> None:
-    found = registry.parse(text)
+    found = reference.parse(text)
     assert str(found) == whole
     assert found.familiar == familiar
-    assert registry.parse(whole) == found
+    assert reference.parse(whole) == found
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_reference_is_read_as_docker_reads_it(text: str, whole: str, familiar:
 )
 def test_a_malformed_reference_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not an image reference"):
-        registry.parse(text)
+        reference.parse(text)
 
 
 @pytest.mark.parametrize(
@@ -144,23 +144,23 @@ def test_a_malformed_reference_is_refused(text: str) -> None:
     ],
 )
 def test_a_mirror_prefix_goes_before_the_path(mirror: str, expected: str) -> None:
-    assert str(registry.parse("redis:7").mirrored(mirror)) == expected
+    assert str(reference.parse("redis:7").mirrored(mirror)) == expected
 
 
 def test_a_host_that_gave_data_is_not_given_up_for_an_error_that_passes() -> None:
-    hosts = registry.Hosts()
-    reference = registry.parse("ghcr.io/a/b:1")
-    reset = registry.PullError(reference, registry.classify("connection reset by peer"), "connection reset by peer")
+    hosts = puller.Hosts()
+    name = reference.parse("ghcr.io/a/b:1")
+    reset = faults.PullError(name, faults.classify("connection reset by peer"), "connection reset by peer")
     hosts.works("ghcr.io")
     hosts.failed(reset)
     assert hosts.why_lost("ghcr.io") is None
-    hosts.failed(registry.PullError(reference, registry.classify("connection refused"), "connection refused"))
-    assert hosts.why_lost("ghcr.io") == registry.classify("connection refused")
+    hosts.failed(faults.PullError(name, faults.classify("connection refused"), "connection refused"))
+    assert hosts.why_lost("ghcr.io") == faults.classify("connection refused")
 
 
 def test_every_image_is_pinned_to_an_exact_version() -> None:
-    found = images.catalogue()
-    assert set(found) == set(image_keys())
+    found = catalogue.catalogue()
+    assert set(found) == set(catalogue.image_keys())
     for key, image in found.items():
         if key != "demo":
             assert any(character.isdigit() for character in image.reference.tag), key
@@ -182,7 +182,7 @@ def test_a_malformed_entry_names_its_key(tmp_path: Path, entry: str, problem: st
     path = tmp_path / "images.yaml"
     path.write_text(f"one: {entry}\n")
     with pytest.raises(ValueError, match=problem):
-        images.catalogue(path)
+        catalogue.catalogue(path)
 
 
 def test_the_base_images_of_a_dockerfile_are_found() -> None:
@@ -194,7 +194,7 @@ def test_the_base_images_of_a_dockerfile_are_found() -> None:
         FROM docker.io/library/python:3.12-slim
         COPY --from=build /x /x
     """
-    assert images.base_images(dockerfile) == ["golang:1.24", "docker.io/library/python:3.12-slim"]
+    assert base_images(dockerfile) == ["golang:1.24", "docker.io/library/python:3.12-slim"]
 
 
 def entry(
@@ -217,7 +217,7 @@ def entry(
     ],
 )
 def test_a_bundle_serves_what_it_was_saved_for(wanted: str, saved: bundle.Entry, expected: bool) -> None:
-    assert images.fits(images.Wanted("one", registry.parse(wanted)), saved) is expected
+    assert bundle.fits(catalogue.Wanted("one", reference.parse(wanted)), saved) is expected
 
 
 def test_an_image_is_the_same_by_its_id_or_by_its_contents() -> None:

@@ -16,9 +16,9 @@ import yaml
 
 from lab import base, debian, images, plan, process, toolchain
 from lab import engine as lab_engine
+from lab.cache import cache
 from lab.errors import LabError
 from lab.toolchain import Module
-from ops.home import cache
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = 'package main\n\nfunc main() { println("hello") }\n'

@@ -6,8 +6,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from lab.cache import cache
 from ops import home
-from ops.cli import _clear_errors, app
+from ops.cli import app
+from ops.cli.common import clear_errors
 from ops.errors import OpsError
 
 
@@ -40,22 +42,22 @@ def test_a_stack_name_that_cannot_become_a_container_name_is_refused() -> None:
     ("error", "code"), [(OpsError("no"), 1), (OpsError("no", code=3), 3), (KeyboardInterrupt(), 130)]
 )
 def test_every_known_failure_ends_with_its_exit_code(error: BaseException, code: int) -> None:
-    with pytest.raises(typer.Exit) as caught, _clear_errors():
+    with pytest.raises(typer.Exit) as caught, clear_errors():
         raise error
     assert caught.value.exit_code == code
 
 
 def test_an_unknown_failure_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError), _clear_errors():
+    with pytest.raises(ZeroDivisionError), clear_errors():
         raise ZeroDivisionError
 
 
 def test_state_and_cache_are_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MONITORING_HOME", "/mine/home")
     monkeypatch.setenv("MONITORING_CACHE", "/mine/cache")
-    assert (home.home(), home.cache()) == (Path("/mine/home"), Path("/mine/cache"))
+    assert (home.home(), cache()) == (Path("/mine/home"), Path("/mine/cache"))
     monkeypatch.delenv("MONITORING_HOME")
     monkeypatch.delenv("MONITORING_CACHE")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cached")
-    assert (home.home(), home.cache()) == (Path("/data/monitoring"), Path("/cached/monitoring"))
+    assert (home.home(), cache()) == (Path("/data/monitoring"), Path("/cached/monitoring"))

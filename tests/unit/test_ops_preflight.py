@@ -10,8 +10,8 @@ import docker
 import pytest
 
 from config.settings import Ports, Settings, load
-from ops import preflight
 from ops.errors import OpsError
+from ops.stack import preflight
 from tests.unit.test_settings import SECRETS
 
 

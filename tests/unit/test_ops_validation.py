@@ -15,9 +15,10 @@ import docker
 import pytest
 from rich.console import Console
 
-from config.scrape import scrape_jobs
+from config.prometheus.jobs import scrape_jobs
 from config.settings import Settings, load
 from ops import report, validation
+from ops.cli.validate import show_validation
 from ops.validation import Report, alertmanager, exporters, logs, prometheus, services, validate
 from ops.validation.check import Check, answers
 from tests import processes
@@ -270,7 +271,7 @@ def test_the_report_is_printed_and_can_be_read_by_a_machine(terminal: io.StringI
     found = Report(
         "dev", 1.25, {"grafana": [Check.of("it", True, "3"), Check.fail("that", AWKWARD), Check.skip("other", "none")]}
     )
-    report.show_validation(found)
+    show_validation(found)
     assert terminal.getvalue().splitlines()[1:] == [
         "grafana",
         "  pass it  3",

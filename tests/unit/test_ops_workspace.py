@@ -12,10 +12,10 @@ from pulumi.automation import PulumiCommand
 
 from config.keys import environment_variables
 from config.settings import ROOT
-from ops import toolchain, workspace
+from lab.cache import cache
 from ops.errors import OpsError
-from ops.home import cache
-from ops.workspace import Workspace, _passphrase, _stack_configuration, environment, open_stack
+from ops.stack import toolchain, workspace
+from ops.stack.workspace import Workspace, _passphrase, _stack_configuration, environment, open_stack
 
 GENERATED = ["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"]
 

@@ -8,6 +8,7 @@ import pytest
 
 from config.keys import Keys, environment_variables, secret_keys
 from config.settings import Ports, Settings, SettingsError, load
+from images.catalogue import image_keys
 
 # Every secret, with a value that is found wherever it leaks to.
 SECRETS = {
@@ -38,7 +39,8 @@ def settings(
     dotenv: Path | None = None,
 ) -> Settings:
     """The settings of a stack with nothing from this machine's own environment."""
-    return load(stack, values, environment=environment or {}, dotenv=dotenv or Path("/nonexistent/.env"))
+    no_file = Path("/nonexistent/.env")
+    return load(stack, values, environment=environment or {}, dotenv=dotenv or no_file, images=image_keys())
 
 
 def problems(

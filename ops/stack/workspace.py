@@ -36,6 +36,7 @@ from config.settings import (
     load,
     required_secrets,
 )
+from images.catalogue import image_keys
 from ops.errors import OpsError
 
 # How a stack's file says how its secrets are encrypted.
@@ -70,7 +71,7 @@ class Workspace:
     def settings(self) -> Settings:
         """The stack's settings; raises OpsError (exit code 2) with all that is wrong."""
         try:
-            return load(self.stack.name, self.configuration, encrypted=set(self.encrypted))
+            return load(self.stack.name, self.configuration, encrypted=set(self.encrypted), images=image_keys())
         except SettingsError as error:
             raise OpsError(str(error), code=2) from None
 

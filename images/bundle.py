@@ -18,8 +18,11 @@ import docker
 import requests
 from docker.errors import APIError, DockerException, ImageNotFound
 
-from ops.errors import OpsError
-from ops.registry import Report, message, parse, records
+from images.catalogue import Wanted
+from images.errors import ImageError
+from images.puller import message, records
+from images.reference import parse
+from lab.process import Report
 
 _VERSION = 1
 _IMAGES = "images.tar"
@@ -32,7 +35,7 @@ _SILENCE = 900.0
 _PROGRESS_EVERY = 5.0
 
 
-class BundleError(OpsError):
+class BundleError(ImageError):
     """A bundle cannot be written, or a file is not a whole and unchanged bundle; the message says what to do."""
 
 
@@ -238,6 +241,16 @@ def _send(path: Path, chunks: Iterator[bytes], engine: docker.DockerClient) -> N
                     raise BundleError(f"the Docker engine cannot load {path}: {record['error']}")
     except (requests.exceptions.RequestException, DockerException) as error:
         raise BundleError(f"the Docker engine stopped while it loaded {path}: {error}") from error
+
+
+def fits(image: Wanted, entry: Entry) -> bool:
+    """Whether an image of a bundle is what is wanted: saved for the same reference, or for the same tag and digest."""
+    if entry.wanted == image.name:
+        return True
+    if image.build:
+        return False
+    tag, _, digest = entry.wanted.partition("@")
+    return tag == image.reference.tagged and image.reference.digest in ("", entry.digest or digest)
 
 
 def same_image(entry: Entry, image_id: str, layers: tuple[str, ...]) -> bool:

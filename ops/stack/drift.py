@@ -5,10 +5,10 @@ from typing import Any
 
 import httpx
 
-from ops import update
 from ops.errors import OpsError
 from ops.report import warn
-from ops.workspace import Workspace
+from ops.stack import update
+from ops.stack.workspace import Workspace
 
 # Seconds for Grafana to answer.
 _TIMEOUT = 5

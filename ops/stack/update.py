@@ -12,7 +12,7 @@ from pulumi.automation import CommandError, EngineEvent, OpType
 
 from ops.errors import OpsError
 from ops.report import console, say
-from ops.workspace import Workspace, explain
+from ops.stack.workspace import Workspace, explain
 
 # Steps that change something, as a person would say them.
 _VERBS = {

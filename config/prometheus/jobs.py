@@ -1,21 +1,15 @@
-"""What Prometheus scrapes, and every file below /etc/prometheus that follows from it.
+"""What Prometheus scrapes, and the arguments that exporters need for the rules to find their metrics.
 
-One list of jobs makes the scrape configuration and the absent guards. Beside it stand the arguments that exporters need
-for the rules to find their metrics. `dev`, `prod` and `pr-<n>` differ in their settings alone.
+`dev`, `prod` and `pr-<n>` differ in their settings alone.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from config.settings import Settings
 
-HERE = Path(__file__).resolve().parent / "prometheus"
 REALTIME_TOKEN = "/run/config/realtime_token"
 
 # Seconds that an exporter waits for its server, or for the server's name. By default they wait longer than a scrape may
@@ -73,40 +67,6 @@ def scrape_jobs(settings: Settings) -> list[ScrapeJob]:
     """The jobs of a stack; one without targets (a backend that `prod` was not given) is left out."""
     jobs = [*_monitoring_jobs(settings), *_exporter_jobs(settings), *_backend_jobs(settings)]
     return [job for job in jobs if job.targets]
-
-
-def prometheus_files(settings: Settings) -> dict[str, str]:
-    """Path below /etc/prometheus -> text of every file that Prometheus reads, but for the secrets."""
-    files = {"prometheus.yml": _yaml(_prometheus_config(settings))}
-    for source in sorted((HERE / "rules").glob("*.yml")):
-        files[f"rules/{source.name}"] = source.read_text()
-    files["rules/absent.yml"] = _yaml(_absent_rules(scrape_jobs(settings), len(settings.thresholds)))
-    files["rules/thresholds.yml"] = _yaml(_threshold_rules(settings.thresholds))
-    if settings.drill:
-        files = {path: shorten_waits(text) if path.startswith("rules/") else text for path, text in files.items()}
-    return files
-
-
-def shorten_waits(rules: str) -> str:
-    """The text of a rule file with every `for` and `keep_firing_for` at a tenth, and at most 30 s.
-
-    Only these two lines change: expressions, windows and thresholds, which are a rule's logic, stay as they are.
-    """
-    return re.sub(r"^(\s+(?:for|keep_firing_for): )(\S+)$", _shorter, rules, flags=re.MULTILINE)
-
-
-def seconds(duration: str) -> float:
-    """A Prometheus duration such as `1h30m` in seconds; ValueError where it is none."""
-    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-    parts = re.findall(r"(\d+)(ms|[smhdwy])", duration)
-    if "".join(number + unit for number, unit in parts) != duration or not parts:
-        raise ValueError(f"{duration!r} is no duration such as 30s or 1h30m")
-    return sum(int(number) * units[unit] for number, unit in parts)
-
-
-def _shorter(match: re.Match[str]) -> str:
-    wait = seconds(match.group(2))
-    return f"{match.group(1)}{int(min(30, max(10, wait / 10))) if wait else 0}s"
 
 
 def _monitoring_jobs(settings: Settings) -> list[ScrapeJob]:
@@ -237,122 +197,3 @@ def _backend_jobs(settings: Settings) -> list[ScrapeJob]:
 
 def _addresses(addresses: Iterable[str]) -> tuple[ScrapeTarget, ...]:
     return tuple(ScrapeTarget(address, address, {}) for address in addresses)
-
-
-def _prometheus_config(settings: Settings) -> dict[str, Any]:
-    grafana = "" if settings.grafana.mode == "none" else settings.grafana.url
-    return {
-        "global": {
-            "scrape_interval": settings.prometheus.scrape_interval,
-            "evaluation_interval": settings.prometheus.evaluation_interval,
-            "scrape_timeout": _scrape_timeout(settings.prometheus.scrape_interval),
-            # The two bases are for the annotations of rules, which so stay plain YAML that is the same in every stack;
-            # they are dropped from the alerts below. No remote write or federation exists that they could leak to.
-            "external_labels": {
-                "project": settings.project,
-                "stack": settings.stack,
-                "runbook_base": settings.runbook_base_url,
-                "grafana_base": grafana,
-            },
-        },
-        "alerting": {
-            "alert_relabel_configs": [{"action": "labeldrop", "regex": "runbook_base|grafana_base"}],
-            "alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}],
-        },
-        "rule_files": ["rules/*.yml"],
-        "scrape_configs": [_scrape_config(job) for job in scrape_jobs(settings)],
-    }
-
-
-def _scrape_timeout(interval: str) -> str:
-    """As long as the interval, which it must not exceed, but at most 10 s."""
-    return interval if seconds(interval) < 10 else "10s"
-
-
-def _scrape_config(job: ScrapeJob) -> dict[str, Any]:
-    config: dict[str, Any] = {"job_name": job.name, "sample_limit": job.sample_limit, "label_limit": job.label_limit}
-    if job.scheme != "http":
-        config["scheme"] = job.scheme
-    if job.metrics_path != "/metrics":
-        config["metrics_path"] = job.metrics_path
-    if job.authorization_file:
-        config["authorization"] = {"type": "Bearer", "credentials_file": job.authorization_file}
-    if job.track_timestamps_staleness:
-        config["track_timestamps_staleness"] = True
-    config["static_configs"] = [
-        {
-            "targets": [target.address],
-            "labels": {
-                "component": job.component,
-                "service": job.service,
-                "instance": target.instance,
-                **target.labels,
-            },
-        }
-        for target in job.targets
-    ]
-    if job.metric_relabel:
-        config["metric_relabel_configs"] = [dict(rule) for rule in job.metric_relabel]
-    return config
-
-
-def _threshold_rules(thresholds: Mapping[str, float]) -> dict[str, Any]:
-    """One series per threshold, so that rules, which are the same in every stack, read a stack's own numbers."""
-    rules = [{"record": f"threshold:{key}", "expr": f"vector({value!r})"} for key, value in sorted(thresholds.items())]
-    return {"groups": [{"name": "thresholds", "rules": rules}]}
-
-
-def _absent_rules(jobs: Iterable[ScrapeJob], thresholds: int) -> dict[str, Any]:
-    """Guards against silence: a rule over a metric that is not there never fires, and looks like health."""
-    rules = [
-        # A comparison with a threshold that is not there is never true.
-        _alert(
-            "ThresholdAbsent",
-            f'(count({{__name__=~"threshold:.+"}}) or vector(0)) < {thresholds}',
-            {"component": "monitoring", "service": "prometheus"},
-            "Alert thresholds are missing.",
-            f"Prometheus has {{{{ $value }}}} of {thresholds} series threshold:*; "
-            "the alerts that read the others cannot fire.",
-        )
-    ]
-    for job in jobs:
-        rules.append(
-            _alert(
-                "ScrapeJobAbsent",
-                f'absent(up{{job="{job.name}"}})',
-                {"job": job.name, "service": job.service, "component": job.component},
-                f"Prometheus has no target for {job.name}.",
-                f"The job {job.name} has had no target for 5 minutes: nothing about {job.service} is measured.",
-            )
-        )
-        rules += [
-            _alert(
-                "KeyMetricAbsent",
-                f'up{{job="{job.name}"}} == 1 unless on (job, instance) {metric}{{job="{job.name}"}}',
-                {"metric": metric, "component": job.component},
-                f"{job.service} answers without {metric}.",
-                f"{{{{ $labels.instance }}}} is up but has not served {metric} for 5 minutes; "
-                "rules that read it are blind.",
-            )
-            for metric in job.key_metrics
-        ]
-    return {"groups": [{"name": "absent", "rules": rules}]}
-
-
-def _alert(name: str, expr: str, labels: Mapping[str, str], summary: str, description: str) -> dict[str, Any]:
-    return {
-        "alert": name,
-        "expr": expr,
-        "for": "5m",
-        "labels": {"priority": "P2", **labels},
-        "annotations": {
-            "summary": summary,
-            "description": description,
-            "runbook_url": f"{{{{ $externalLabels.runbook_base }}}}/{name}.md",
-            "dashboard_url": "{{ with $externalLabels.grafana_base }}{{ . }}/d/system-overview{{ end }}",
-        },
-    }
-
-
-def _yaml(document: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(document, sort_keys=False, width=120)

@@ -20,8 +20,8 @@ import httpx
 import tenacity
 
 from config.settings import Settings
+from ops.drills.faults import EVERYTHING, FAULTS, Fault, Levers
 from ops.errors import OpsError
-from ops.faults import EVERYTHING, FAULTS, Fault, Levers
 
 Report = Callable[[str], None]
 # Alert -> labels that it must have.

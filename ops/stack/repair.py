@@ -15,7 +15,7 @@ from pulumi.automation import CommandError
 from config.settings import PROJECT
 from ops.errors import OpsError
 from ops.report import say
-from ops.workspace import Workspace, explain, release_dead_lock
+from ops.stack.workspace import Workspace, explain, release_dead_lock
 
 _CONTAINER = "docker:index/container:Container"
 _NETWORK = "docker:index/network:Network"

@@ -10,11 +10,14 @@ from pathlib import Path
 import docker
 
 from components.program import declare
-from config.images import image_keys_of
 from config.settings import EPHEMERAL, Settings
-from ops import drift, images, interrupted, preflight, toolchain, update, workspace
-from ops.home import cache, home
+from images.bring import bring
+from images.catalogue import image_keys_of
+from images.local import expected, local
+from lab.cache import cache
+from ops.home import home
 from ops.report import say, warn
+from ops.stack import drift, preflight, repair, toolchain, update, workspace
 
 
 @dataclass
@@ -52,7 +55,7 @@ class Session:
         """Bring the stack up, after everything that can be checked beforehand."""
         preflight.check(self.settings, self.engine)
         preflight.make_room_for_logs(self.settings, say)
-        interrupted.clean_up(self.workspace, self.engine)
+        repair.clean_up(self.workspace, self.engine)
         self.deployed = self._with_images(pull=True)
         self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
         self._look_into_grafana()
@@ -66,13 +69,13 @@ class Session:
 
     def refresh(self) -> dict[str, int]:
         """Read back what is there."""
-        interrupted.clean_up(self.workspace, self.engine)
+        repair.clean_up(self.workspace, self.engine)
         self._plugins(self._providers_in_state())
         return update.refresh(self.workspace)
 
     def destroy(self) -> None:
         """Remove everything of the stack, and an ephemeral stack's own record, too."""
-        interrupted.clean_up(self.workspace, self.engine)
+        repair.clean_up(self.workspace, self.engine)
         self._plugins(self._providers_in_state())
         update.destroy(self.workspace)
         if EPHEMERAL.fullmatch(self.name):
@@ -103,11 +106,9 @@ class Session:
         settings = self.settings
         keys = image_keys_of(settings)
         if pull:
-            found = images.bring(
-                keys, settings, self.engine, cache(), say, optional=["grafana"] if settings.demo else []
-            )
+            found = bring(keys, settings, self.engine, cache(), say, optional=["grafana"] if settings.demo else [])
         else:
-            found = images.expected(keys, settings, self.engine, cache())
+            found = expected(keys, settings, self.engine, cache())
             if settings.demo and "grafana" in keys and not self._is_here("grafana"):
                 del found["grafana"]
         if "grafana" in keys and "grafana" not in found:
@@ -116,7 +117,7 @@ class Session:
         return dataclasses.replace(settings, images=dataclasses.replace(settings.images, overrides=found))
 
     def _is_here(self, key: str) -> bool:
-        return images.local([key], self.settings, self.engine, cache())[key][1] is not None
+        return local([key], self.settings, self.engine, cache())[key][1] is not None
 
     def _declare(self) -> None:
         declare(self.deployed)

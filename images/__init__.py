@@ -1,0 +1,1 @@
+"""Which image, and from where."""

@@ -1,0 +1,19 @@
+"""`ops`: the commands, one file a group. A command imports what it needs when it runs."""
+
+import typer
+
+from ops.cli import drill, images, stack, validate
+
+app = typer.Typer(
+    help="Bring the monitoring stack up, preview, check and take it down.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    # Without it, help is plain text, and Rich's Markdown is not loaded for it.
+    rich_markup_mode=None,
+)
+app.add_typer(stack.app)
+app.add_typer(validate.app)
+app.add_typer(drill.app)
+app.add_typer(images.images_app, name="images")
+app.add_typer(images.bundle_app, name="bundle")

@@ -1,0 +1,91 @@
+"""Commands on a whole stack: up, preview, refresh, destroy, outputs, and Pulumi's own."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.cli.common import Override, Stack, clear_errors, open_session
+from ops.cli.validate import check
+from ops.errors import OpsError
+from ops.report import console, say, success
+
+if TYPE_CHECKING:
+    from ops.stack.session import Session
+
+app = typer.Typer()
+
+# Seconds that a stack may take after `up` until every target has been scraped and every rule evaluated.
+_SETTLING = 90
+
+
+@app.command()
+def up(stack: Stack = "dev", config: Override = None) -> None:
+    """Bring the stack up, check it, and print its addresses."""
+    with clear_errors():
+        session = open_session(stack, config, create=True)
+        changes = session.up()
+        changed = {operation: count for operation, count in changes.items() if operation != "same"}
+        say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
+        check(session, wait=_SETTLING, json_file=None)
+        _print_outputs(session)
+
+
+@app.command()
+def preview(
+    stack: Stack = "dev",
+    config: Override = None,
+    refresh: Annotated[bool, typer.Option(help="Look first at what is really there.")] = False,
+    expect_no_changes: Annotated[
+        bool, typer.Option(help="Fail (exit code 3) when there is anything to change.")
+    ] = False,
+) -> None:
+    """Show what `up` would change, and change nothing."""
+    with clear_errors():
+        changes = open_session(stack, config, create=True).preview(refresh=refresh)
+        if expect_no_changes and any(operation != "same" for operation in changes):
+            raise OpsError(f"there are changes: {changes}", code=3)
+
+
+@app.command()
+def refresh(stack: Stack = "dev", config: Override = None) -> None:
+    """Read back into the state what is really there."""
+    with clear_errors():
+        changes = open_session(stack, config).refresh()
+        say("found: " + ", ".join(f"{count} {operation}" for operation, count in changes.items()))
+
+
+@app.command()
+def destroy(stack: Stack = "dev", config: Override = None) -> None:
+    """Remove every container, volume and network of the stack."""
+    with clear_errors():
+        open_session(stack, config).destroy()
+        success(f"{stack} is gone")
+
+
+@app.command()
+def outputs(
+    stack: Stack = "dev",
+    show_secrets: Annotated[bool, typer.Option(help="Print Grafana's password, too.")] = False,
+) -> None:
+    """Print the stack's addresses."""
+    with clear_errors():
+        session = open_session(stack)
+        _print_outputs(session)
+        password = session.settings.grafana.admin_password
+        if show_secrets and password:
+            console.print(f"grafana password  {password.get_secret_value()}", markup=False)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def pulumi(context: typer.Context, stack: Stack = "dev") -> None:
+    """Run Pulumi's own command line on the stack: `ops pulumi -- stack export`."""
+    with clear_errors():
+        raise typer.Exit(open_session(stack).workspace.pulumi(*context.args).returncode)
+
+
+def _print_outputs(session: "Session") -> None:
+    values = session.workspace.stack.outputs()
+    if not values:
+        raise OpsError(f"stack {session.name} is not up; bring it up with: ops up --stack {session.name}")
+    for name, output in sorted(values.items()):
+        success(f"{name:<13} {output.value}")

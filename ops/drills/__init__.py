@@ -1,0 +1,1 @@
+"""Drills: alerts provoked for real, seen to come and to go."""
