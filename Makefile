@@ -32,6 +32,7 @@ lint: .venv/synced
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
+	$(RUN) lint-imports --no-cache
 
 .venv/synced: uv.lock pyproject.toml | $(UV)
 	# Compiled once: where Python writes no bytecode (as in many containers), each start would compile 2,000 modules.

@@ -1,5 +1,7 @@
 """The command line: what is wrong is said once, on standard error, with an exit code."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,31 @@ def test_state_and_cache_are_where_the_environment_says(monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cached")
     assert (home.home(), cache()) == (Path("/data/monitoring"), Path("/cached/monitoring"))
+
+
+def _loaded_by(*arguments: str) -> set[str]:
+    """The modules that a command of `ops` loads, in a process of its own."""
+    command = [sys.executable, "-X", "importtime", "-m", "ops", *arguments]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return {line.rpartition("|")[2].strip() for line in shown.splitlines() if line.startswith("import time:")}
+
+
+def test_help_loads_nothing_that_only_a_command_needs() -> None:
+    heavy = {"pulumi", "docker", "httpx", "yaml", "requests", "rich.markdown", "components", "config.settings"}
+    for arguments in (["--help"], ["images", "pin", "--help"]):
+        loaded = _loaded_by(*arguments)
+        assert "typer" in loaded
+        assert not heavy & loaded
+
+
+def test_ssh_is_loaded_only_for_an_engine_that_is_reached_by_it() -> None:
+    script = """
+import sys, ops, docker
+assert "paramiko.transport" not in sys.modules
+try:
+    docker.DockerClient(base_url="ssh://nobody@127.0.0.1:1")
+except Exception as error:
+    assert type(error).__module__.startswith("paramiko"), error
+assert "paramiko.transport" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
