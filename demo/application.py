@@ -7,17 +7,17 @@ the threads that really make them (postgres_load.py, redis_load.py).
 import random
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 from demo.journal import Allowance, Journal, new_request_id
 from demo.knobs import Knobs
+from demo.registry import LATENCY_BUCKETS, process_registry
 from demo.traffic import draw_count, wave
 
 EVENT_TYPES = ("price_update", "tvl_change", "yield_change", "volume_spike", "protocol_listed")
 EVENT_WEIGHTS = (60, 20, 12, 7, 1)
 CHANNELS = ("email", "telegram", "discord", "webhook")
 CHANNEL_WEIGHTS = (35, 35, 20, 10)
-QUERY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Application:
@@ -28,8 +28,7 @@ class Application:
         self._journal = journal
         self._allowance = Allowance(knobs, 0.25)
         self._active = knobs.number("subscriptions")
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
+        registry = process_registry()
         self._subscriptions = Gauge("defillama_subscriptions", "Active subscriptions.", registry=registry)
         self._subscriptions.set(self._active)
         changes = Counter(
@@ -46,7 +45,7 @@ class Application:
         self._query_duration = Histogram(
             "defillama_query_duration_seconds",
             "Duration of queries to the database.",
-            buckets=QUERY_BUCKETS,
+            buckets=LATENCY_BUCKETS,
             registry=registry,
         )
         cache = Counter("defillama_cache_requests_total", "Cache look-ups, by result.", ["result"], registry=registry)

@@ -14,11 +14,11 @@ from typing import Any
 
 import psycopg
 
-from demo.application import Application
-from demo.journal import Journal, new_request_id
+from demo.journal import new_request_id
 from demo.knobs import Knobs
+from demo.load import Load
 from demo.reconnect import Backend
-from demo.settings import Address, Settings
+from demo.settings import Address
 from demo.traffic import draw_count, wave
 
 Connection = psycopg.Connection[Any]
@@ -55,25 +55,17 @@ _ROOM = 4
 _SLOW_SECONDS = 0.25
 
 
-class PostgresLoad:
-    """The load. `start` begins it; it ends when `stop` is set."""
+class PostgresLoad(Load):
+    """The load on the primary and, where there is one, the replica."""
 
-    def __init__(self, settings: Settings, knobs: Knobs, application: Application, journal: Journal) -> None:
-        self._settings = settings
-        self._knobs = knobs
-        self._application = application
-        self._journal = journal
-        self._stop = threading.Event()
-
-    def start(self, stop: threading.Event) -> None:
+    def _start(self) -> None:
         """Start one thread for each kind of load."""
-        self._stop = stop
         if self._settings.postgres is not None:
-            primary = Backend("postgres", FAILURES, stop, self._journal)
+            primary = Backend("postgres", FAILURES, self._stop, self._journal)
             for work in (self._transact, self._hold_idle, self._deadlock, self._query_slowly, self._hold_transaction):
                 primary.keep_working(work)
         if self._settings.postgres_replica is not None:
-            Backend("postgres-replica", FAILURES, stop, self._journal).keep_working(self._pause_replica)
+            Backend("postgres-replica", FAILURES, self._stop, self._journal).keep_working(self._pause_replica)
 
     def _connect(self, address: Address | None, name: str) -> Connection:
         """Connect, with time limits that make a server which is gone look gone within ten seconds."""

@@ -1,7 +1,6 @@
 """Real load on Redis: the application's cache, idle clients, and ballast that fills its memory."""
 
 import random
-import threading
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -10,11 +9,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from demo.application import Application
-from demo.journal import Journal, new_request_id
-from demo.knobs import Knobs
+from demo.journal import new_request_id
+from demo.load import Load
 from demo.reconnect import Backend
-from demo.settings import Settings
 from demo.traffic import draw_count, wave
 
 CACHE_PREFIX = "demo:cache:"
@@ -33,21 +30,13 @@ _OPEN_AT_ONCE = 25
 _ROOM = 12
 
 
-class RedisLoad:
-    """The load. `start` begins it; it ends when `stop` is set."""
+class RedisLoad(Load):
+    """The load: one thread for the cache, one for clients and ballast."""
 
-    def __init__(self, settings: Settings, knobs: Knobs, application: Application, journal: Journal) -> None:
-        self._settings = settings
-        self._knobs = knobs
-        self._application = application
-        self._journal = journal
-        self._stop = threading.Event()
-
-    def start(self, stop: threading.Event) -> None:
+    def _start(self) -> None:
         """Start the threads: one for the cache, one for clients and ballast."""
-        self._stop = stop
         if self._settings.redis is not None:
-            backend = Backend("redis", FAILURES, stop, self._journal)
+            backend = Backend("redis", FAILURES, self._stop, self._journal)
             backend.keep_working(self._use_cache)
             backend.keep_working(self._press)
 

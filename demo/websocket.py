@@ -3,15 +3,15 @@
 import random
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
+from prometheus_client import Counter, Gauge, Histogram, make_wsgi_app
 
 from demo.journal import Allowance, Journal
 from demo.knobs import Knobs
+from demo.registry import LATENCY_BUCKETS, process_registry
 from demo.traffic import approach, draw_count, lognormal, wave
 
 DIRECTIONS = ("in", "out")
 ERROR_TYPES = ("connection", "timeout", "protocol", "send")
-LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class WebSocket:
@@ -22,8 +22,7 @@ class WebSocket:
         self._journal = journal
         self._allowance = Allowance(knobs, 0.2)
         self._open = 0.0
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
+        registry = process_registry()
         self._connections = Gauge("websocket_connections", "Open WebSocket connections.", registry=registry)
         messages = Counter("websocket_messages_total", "Messages, by direction.", ["direction"], registry=registry)
         errors = Counter("websocket_errors_total", "Messages that failed, by error.", ["type"], registry=registry)
