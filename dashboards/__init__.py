@@ -14,6 +14,7 @@ with warnings.catch_warnings():
     from dashboards.api_gateway import api_gateway
     from dashboards.business_metrics import business_metrics
     from dashboards.database import database
+    from dashboards.panels.limits import Limits
     from dashboards.system_overview import system_overview
     from dashboards.websocket import websocket
 
@@ -25,7 +26,8 @@ def build(settings: Settings) -> dict[str, str]:
 
     The JSON has no `id` and no `version`, which are Grafana's to give, and its keys are sorted.
     """
-    pages = [make(settings) for make in (system_overview, database, websocket, api_gateway, business_metrics)]
+    at = Limits(settings.thresholds)
+    pages = [make(settings, at) for make in (system_overview, database, websocket, api_gateway, business_metrics)]
     return {str(page.uid): _canonical(json.loads(JSONEncoder().encode(page))) for page in pages}
 
 

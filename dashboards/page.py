@@ -21,7 +21,13 @@ from grafana_foundation_sdk.models.dashboard import (
 from config.settings import Settings
 from dashboards.layout import Row, line, place, row
 from dashboards.links import to_alert, to_logs, to_runbook
-from dashboards.panels import BAD, CALM, WARN, Column, Limit, data_link, grid, log_lines, log_volume, timeline, value
+from dashboards.panels.base import data_link
+from dashboards.panels.colors import BAD, CALM, WARN
+from dashboards.panels.grid import Column, grid
+from dashboards.panels.limits import Limit
+from dashboards.panels.logs import log_lines, log_volume
+from dashboards.panels.numbers import figures
+from dashboards.panels.timeline import timeline
 from dashboards.sources import GRAFANA, PROMETHEUS, deployment_tags
 
 # The variable `search`, in any case of letters; empty finds every line.
@@ -38,27 +44,32 @@ class Choice:
     label: str = field(default="instance")
 
 
-def page(
-    settings: Settings,
-    *,
-    uid: str,
-    title: str,
-    description: str,
-    components: str,
-    logs: str,
-    rows: Sequence[Row],
-    choices: Sequence[Choice] = (),
-    height: int = 6,
-) -> Dashboard:
-    """The dashboard `uid`.
+@dataclass(frozen=True)
+class About:
+    """What a page is about.
 
-    Its rows are: what is firing for `components` (a regular expression), then `rows`, then the lines that the LogQL
-    `logs` finds. A value without a link of its own leads to these lines. `height` is that of the first row.
+    `components` is a regular expression of the alerts' label, `logs` the LogQL that finds its log lines. `height` is
+    that of the first row, in grid units.
+    """
+
+    uid: str
+    title: str
+    description: str
+    components: str
+    logs: str
+    choices: Sequence[Choice] = ()
+    height: int = 6
+
+
+def page(settings: Settings, about: About, rows: Sequence[Row]) -> Dashboard:
+    """The dashboard: what is firing for its components, then `rows`, then its log lines.
+
+    A value without a link of its own leads to these lines.
     """
     board = (
-        build.Dashboard(title)
-        .uid(uid)
-        .description(description)
+        build.Dashboard(about.title)
+        .uid(about.uid)
+        .description(about.description)
         .tags(["monitoring"])
         .readonly()
         .tooltip(DashboardCursorSync.CROSSHAIR)
@@ -69,9 +80,9 @@ def page(
         .link(_outside("Alertmanager", settings.alertmanager_url, "Alerts, and silences for them"))
         .link(_outside("Runbooks", settings.runbook_base_url, "What to do about each alert"))
         .annotation(_deployments(settings))
-        .annotation(_alerts(components))
+        .annotation(_alerts(about.components))
     )
-    for choice in choices:
+    for choice in about.choices:
         board = board.with_variable(_query_variable(choice))
     board = board.with_variable(
         build.TextBoxVariable("search")
@@ -80,17 +91,18 @@ def page(
         .description("Text or regular expression; a request id too")
     )
     dashboard = board.build()
-    dashboard.panels = place([_firing(settings, components, height), *rows, _logs(f"{logs} {_SEARCH}")])
+    dashboard.panels = place([_firing(settings, about), *rows, _logs(f"{about.logs} {_SEARCH}")])
     for panel in dashboard.panels:
         for shown in [panel] if isinstance(panel, Panel) else panel.panels or []:
             # In a table every cell would be underlined.
             if shown.field_config and shown.type_val != "table" and not shown.field_config.defaults.links:
-                shown.field_config.defaults.links = [data_link(to_logs(logs))]
+                shown.field_config.defaults.links = [data_link(to_logs(about.logs))]
     return dashboard
 
 
-def _firing(settings: Settings, components: str, height: int) -> Row:
+def _firing(settings: Settings, about: About) -> Row:
     """How much is firing, what since when, and what has been."""
+    components = about.components
     alerts = f'ALERTS{{alertstate="firing",priority=~"P.",component=~"{components}"}}'
     count = f'count(ALERTS{{alertstate="firing",priority="%s",component=~"{components}"}}) or vector(0)'
     since = f'ALERTS_FOR_STATE{{priority=~"P.",component=~"{components}"}} and ignoring(alertstate) {alerts}'
@@ -99,13 +111,13 @@ def _firing(settings: Settings, components: str, height: int) -> Row:
     return row(
         "What is firing",
         line(
-            height,
-            value(
+            about.height,
+            figures(
                 "Alerts",
                 "Alerts that are firing now, by priority. P1 needs a person at once, P2 within the hour, P3 this week.",
+                "none",
                 {priority: count % priority for priority in ("P1", "P2", "P3")},
-                unit="none",
-                limit=Limit(1, "above"),
+                Limit(1, "above"),
             ),
             grid(
                 "Firing now",

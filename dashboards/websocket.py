@@ -3,169 +3,173 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from config.settings import Settings
-from dashboards.layout import line, row
+from dashboards.layout import Row, line, row
 from dashboards.links import to_page
 from dashboards.objectives import error_budget
-from dashboards.page import Choice, page
-from dashboards.panels import BAD, GOOD, above, gauge, percentiles, series, timeline
+from dashboards.page import About, Choice, page
+from dashboards.panels.limits import Limits
+from dashboards.panels.numbers import dial
+from dashboards.panels.series import series
+from dashboards.panels.words import each, error_share_of_each, is_it_up, latency, split, sums, traffic
 
-_SERVER = 'instance=~"$server"'
+_LOGS = '{service=~"demo|.*(websocket|realtime).*"} | event=~"|message_.*|connection_.*|channel_.*"'
+_SERVER = '{instance=~"$server"}'
+
+_ABOUT = About(
+    "websocket",
+    "WebSocket",
+    "Are clients connected, do their messages arrive, and fast enough?",
+    components="websocket|realtime",
+    logs=_LOGS,
+    choices=(Choice("server", "WebSocket server", 'up{job="websocket"}'),),
+)
 
 
-def websocket(settings: Settings) -> Dashboard:
+def websocket(settings: Settings, at: Limits) -> Dashboard:
     """The page `websocket`."""
-    at = settings.thresholds
-    connections = at["websocket_connections:count"]
-    return page(
-        settings,
-        uid="websocket",
-        title="WebSocket",
-        description="Are clients connected, do their messages arrive, and fast enough?",
-        components="websocket|realtime",
-        logs='{service=~"demo|.*(websocket|realtime).*"} | event=~"|message_.*|connection_.*|channel_.*"',
-        choices=[Choice("server", "WebSocket server", 'up{job="websocket"}')],
-        rows=[
-            row(
-                "WebSocket server",
-                line(
-                    8,
-                    gauge(
-                        "Active connections",
-                        "Connections that are open on each server.",
-                        f"websocket_connections{{{_SERVER}}}",
-                        unit="short",
-                        limit=above(connections),
-                        maximum=connections * 1.25,
-                        legend="{{instance}}",
-                    ),
-                    gauge(
-                        "Error rate",
-                        "Errors for each message.",
-                        f"instance:websocket_errors_per_message:ratio_rate5m{{{_SERVER}}}",
-                        unit="percentunit",
-                        limit=above(at["websocket_error:ratio"]),
-                        maximum=4 * at["websocket_error:ratio"],
-                        legend="{{instance}}",
-                    ),
-                    series(
-                        "Message rate",
-                        "Messages per second, to and from clients.",
-                        {
-                            "{{direction}}": "sum by (direction)"
-                            f" (instance_direction:websocket_messages:rate5m{{{_SERVER}}})"
-                        },
-                        unit="mps",
-                    ),
-                    widths=(6, 6, 12),
-                ),
-                line(
-                    9,
-                    percentiles(
-                        "Latency",
-                        "Time that a message takes; the alert looks at the 95th percentile of each server.",
-                        f"max(instance:websocket_message_latency_seconds:p50_rate5m{{{_SERVER}}})",
-                        f"max(instance:websocket_message_latency_seconds:p95_rate5m{{{_SERVER}}})",
-                        f"max(instance:websocket_message_latency_seconds:p99_rate5m{{{_SERVER}}})",
-                        limit=above(at["websocket_latency:seconds"]),
-                    ),
-                    series(
-                        "Error rate over time",
-                        "Errors for each message, on each server.",
-                        {"{{instance}}": f"instance:websocket_errors_per_message:ratio_rate5m{{{_SERVER}}}"},
-                        unit="percentunit",
-                        limit=above(at["websocket_error:ratio"]),
-                    ),
-                    error_budget(
-                        "messages", "job:websocket_errors_per_message:ratio_rate", "websocket_objective:ratio"
-                    ),
-                ),
+    return page(settings, _ABOUT, [_server(at), _causes(at), _realtime(at)])
+
+
+def _server(at: Limits) -> Row:
+    connections = at.above("websocket_connections:count")
+    return row(
+        "WebSocket server",
+        line(
+            8,
+            dial(
+                "Active connections",
+                "Connections that are open on each server.",
+                "short",
+                {"{{instance}}": f"websocket_connections{_SERVER}"},
+                connections,
+                maximum=connections.value * 1.25,
             ),
-            row(
-                "Causes",
-                line(
-                    8,
-                    series(
-                        "Errors by type",
-                        "Errors per second, by type.",
-                        {"{{type}}": f"sum by (type) (instance_type:websocket_errors:rate5m{{{_SERVER}}})"},
-                        unit="ops",
-                        stack=True,
-                    ),
-                    series(
-                        "Connections over time",
-                        "Open connections on each server. A sudden drop: a restart, or the network.",
-                        {"{{instance}}": f"websocket_connections{{{_SERVER}}}"},
-                        unit="short",
-                        limit=above(connections),
-                    ),
-                    timeline(
-                        "Servers",
-                        "Whether the WebSocket servers and Realtime answer.",
-                        {"{{instance}}": 'up{job=~"websocket|realtime"}'},
-                        {1: ("up", GOOD), 0: ("down", BAD)},
-                        links=[to_page("api-gateway", "API Gateway"), to_page("system-overview", "System Overview")],
-                    ),
-                ),
+            error_share_of_each(
+                "Error rate",
+                "Errors for each message.",
+                f"instance:websocket_errors_per_message:ratio_rate5m{_SERVER}",
+                at.above("websocket_error:ratio"),
             ),
-            row(
-                "Realtime",
-                line(
-                    8,
-                    series(
-                        "Realtime connections",
-                        "Clients connected to Realtime, on each of its servers.",
-                        {"{{instance}}": "instance:realtime_connections:sum"},
-                        unit="short",
-                        limit=above(at["realtime_channels:count"]),
-                    ),
-                    series(
-                        "Realtime events",
-                        "Channel events per second: broadcasts, presence, and changes in the database.",
-                        {
-                            "broadcasts": "sum(instance:realtime_broadcasts:rate5m)",
-                            "presence": "sum(instance:realtime_presence_events:rate5m)",
-                            "database changes": "sum(instance:realtime_db_events:rate5m)",
-                        },
-                        unit="cps",
-                        limit=above(at["realtime_events:rate"]),
-                        stack=True,
-                    ),
-                    series(
-                        "Realtime errors",
-                        "Channel errors per second, on each server.",
-                        {"{{instance}}": "instance:realtime_channel_errors:rate5m"},
-                        unit="cps",
-                        limit=above(at["realtime_errors:rate"]),
-                    ),
-                ),
-                line(
-                    8,
-                    series(
-                        "Channels joined",
-                        "Channels joined per second. A wave of joins follows a restart: all clients come back at once.",
-                        {"{{instance}}": "instance:realtime_channel_joins:rate5m"},
-                        unit="cps",
-                    ),
-                    series(
-                        "Realtime traffic",
-                        "Bytes per second that Realtime receives and sends.",
-                        {
-                            "received": "sum(instance:realtime_input_bytes:rate5m)",
-                            "sent": "sum(instance:realtime_output_bytes:rate5m)",
-                        },
-                        unit="Bps",
-                    ),
-                    series(
-                        "Replication query duration",
-                        "95th percentile of the time in which Realtime reads changes from PostgreSQL.",
-                        {
-                            "P95 {{instance}}": "histogram_quantile(0.95, sum by (instance, le)"
-                            " (rate(realtime_replication_poller_query_duration_bucket[$__rate_interval]))) / 1000"
-                        },
-                        unit="s",
-                        links=[to_page("database", "Database")],
-                    ),
-                ),
+            split(
+                "Message rate",
+                "Messages per second, to and from clients.",
+                "mps",
+                "direction",
+                f"instance_direction:websocket_messages:rate5m{_SERVER}",
+                stack=False,
             ),
-        ],
+            widths=(6, 6, 12),
+        ),
+        line(
+            9,
+            latency(
+                "Latency",
+                "Time that a message takes; the alert looks at the 95th percentile of each server.",
+                "instance:websocket_message_latency_seconds",
+                at.above("websocket_latency:seconds"),
+                of=_SERVER,
+            ),
+            each(
+                "Error rate over time",
+                "Errors for each message, on each server.",
+                "percentunit",
+                "instance",
+                f"instance:websocket_errors_per_message:ratio_rate5m{_SERVER}",
+                at.above("websocket_error:ratio"),
+            ),
+            error_budget("messages", "job:websocket_errors_per_message:ratio_rate", "websocket_objective:ratio"),
+        ),
+    )
+
+
+def _causes(at: Limits) -> Row:
+    return row(
+        "Causes",
+        line(
+            8,
+            split(
+                "Errors by type",
+                "Errors per second, by type.",
+                "ops",
+                "type",
+                f"instance_type:websocket_errors:rate5m{_SERVER}",
+            ),
+            each(
+                "Connections over time",
+                "Open connections on each server. A sudden drop: a restart, or the network.",
+                "short",
+                "instance",
+                f"websocket_connections{_SERVER}",
+                at.above("websocket_connections:count"),
+            ),
+            is_it_up(
+                "Servers",
+                "Whether the WebSocket servers and Realtime answer.",
+                {"{{instance}}": 'up{job=~"websocket|realtime"}'},
+                links=[to_page("api-gateway", "API Gateway"), to_page("system-overview", "System Overview")],
+            ),
+        ),
+    )
+
+
+def _realtime(at: Limits) -> Row:
+    return row(
+        "Realtime",
+        line(
+            8,
+            each(
+                "Realtime connections",
+                "Clients connected to Realtime, on each of its servers.",
+                "short",
+                "instance",
+                "instance:realtime_connections:sum",
+                at.above("realtime_channels:count"),
+            ),
+            sums(
+                "Realtime events",
+                "Channel events per second: broadcasts, presence, and changes in the database.",
+                "cps",
+                {
+                    "broadcasts": "instance:realtime_broadcasts:rate5m",
+                    "presence": "instance:realtime_presence_events:rate5m",
+                    "database changes": "instance:realtime_db_events:rate5m",
+                },
+                at.above("realtime_events:rate"),
+                stack=True,
+            ),
+            each(
+                "Realtime errors",
+                "Channel errors per second, on each server.",
+                "cps",
+                "instance",
+                "instance:realtime_channel_errors:rate5m",
+                at.above("realtime_errors:rate"),
+            ),
+        ),
+        line(
+            8,
+            each(
+                "Channels joined",
+                "Channels joined per second. A wave of joins follows a restart: all clients come back at once.",
+                "cps",
+                "instance",
+                "instance:realtime_channel_joins:rate5m",
+            ),
+            traffic(
+                "Realtime traffic",
+                "Bytes per second that Realtime receives and sends.",
+                "instance:realtime_input_bytes:rate5m",
+                "instance:realtime_output_bytes:rate5m",
+            ),
+            series(
+                "Replication query duration",
+                "95th percentile of the time in which Realtime reads changes from PostgreSQL.",
+                "s",
+                {
+                    "P95 {{instance}}": "histogram_quantile(0.95, sum by (instance, le)"
+                    " (rate(realtime_replication_poller_query_duration_bucket[$__rate_interval]))) / 1000"
+                },
+                links=[to_page("database", "Database")],
+            ),
+        ),
     )
