@@ -3,84 +3,35 @@
 `Pulumi.yaml` declares the same keys for the Pulumi engine; a unit test keeps the two alike.
 """
 
-import ipaddress
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from pydantic.alias_generators import to_camel
 
-# Prometheus takes the units from the longest to the shortest, each once.
-_DURATION = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
-_WHOLE_DAYS = re.compile(r"\d+[dw]")
-_ADDRESS = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?:(\d{1,5})")
-_EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
-
-
-def _duration(value: str) -> str:
-    if not _DURATION.fullmatch(value) or not re.search("[1-9]", value):
-        raise ValueError("must be a duration such as 10s, 5m, 1h30m or 30d, and not zero")
-    return value
-
-
-def _days(value: str) -> str:
-    if not _WHOLE_DAYS.fullmatch(value) or not re.search("[1-9]", value):
-        raise ValueError("must be whole days or weeks, such as 30d or 4w, and not zero")
-    return value
-
-
-def _ip_address(value: str) -> str:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise ValueError("must be an IP address, such as 127.0.0.1, or 0.0.0.0 for every one of the host") from None
-    return value
-
-
-def _address(value: str) -> str:
-    match = _ADDRESS.fullmatch(value)
-    if not match or not 1 <= int(match.group(2)) <= 65535:
-        raise ValueError("must be host:port, such as kong:8100")
-    return value
-
-
-def _email(value: str) -> str:
-    if value and not _EMAIL.fullmatch(value):
-        raise ValueError("must be an email address")
-    return value
-
-
-def _url(value: str) -> str:
-    if value and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
-        raise ValueError("must be an address that starts with http:// or https://")
-    return value
-
-
-def _regex(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"must be a regular expression: {error}") from None
-    return value
-
-
-def _secret_url(value: SecretStr | None) -> SecretStr | None:
-    if value is not None:
-        _url(value.get_secret_value())
-    return value
-
-
-Duration = Annotated[str, AfterValidator(_duration)]
-Days = Annotated[str, AfterValidator(_days)]
-IpAddress = Annotated[str, AfterValidator(_ip_address)]
-Address = Annotated[str, AfterValidator(_address)]
-Email = Annotated[str, AfterValidator(_email)]
-Url = Annotated[str, AfterValidator(_url)]
-SecretUrl = Annotated[SecretStr | None, AfterValidator(_secret_url)]
-Regex = Annotated[str, AfterValidator(_regex)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-# Docker Engine refuses less.
-Megabytes = Annotated[int, Field(ge=6)]
+from config.values import (
+    Address,
+    Database,
+    Days,
+    DockerHost,
+    DockerNetwork,
+    Email,
+    File,
+    HostName,
+    Interval,
+    IpAddress,
+    Megabytes,
+    Port,
+    PostgresUser,
+    Regex,
+    Registry,
+    Retention,
+    Seconds,
+    Secret,
+    SecretUrl,
+    Text,
+    Url,
+    User,
+)
 
 
 def _key(default: Any, description: str, *, env: str | None = None) -> Any:
@@ -96,8 +47,8 @@ class Keys(BaseModel):
     demo: bool = _key(False, "Run a demo backend (PostgreSQL, Redis and a traffic generator) beside the stack.")
     protect: bool = _key(False, "Protect the data volumes: destroy refuses to remove them.")
 
-    docker_host: str = _key("", "Docker host, such as ssh://user@host; empty: DOCKER_HOST or the local socket.")
-    docker_network: str = _key("", "Existing Docker network that the backend is on, for the stack to join.")
+    docker_host: DockerHost = _key("", "Docker host, such as ssh://user@host; empty: DOCKER_HOST or the local socket.")
+    docker_network: DockerNetwork = _key("", "Existing Docker network that the backend is on, for the stack to join.")
     bind_address: IpAddress = _key("127.0.0.1", "Address on the Docker host that the user interfaces are published on.")
     prometheus_port: Port | None = _key(
         None, "Published port of Prometheus; default 9090, or one of its own in pr-<n>."
@@ -106,15 +57,17 @@ class Keys(BaseModel):
     grafana_port: Port | None = _key(None, "Published port of Grafana; default 3000.")
     loki_port: Port | None = _key(None, "Published port of Loki; default 3100.")
 
-    image_mirror: str = _key("", "Registry prefix tried before each image's own registry, such as mirror.example/hub.")
-    image_bundle: str = _key("", "Path of an offline bundle (`ops bundle save`) that images may come from.")
+    image_mirror: Registry = _key(
+        "", "Registry prefix tried before each image's own registry, such as mirror.example/hub."
+    )
+    image_bundle: File = _key("", "Path of an offline bundle (`ops bundle save`) that images may come from.")
     image_source: Literal["auto", "registry", "bundle", "lab"] = _key("auto", "Where images may come from.")
-    image_pull_timeout: Annotated[int, Field(ge=1)] = _key(300, "Seconds that one image may take at one registry.")
-    image_overrides: dict[str, str] = _key({}, "Image references by key of config/images.yaml, in place of its own.")
+    image_pull_timeout: Seconds = _key(300, "Seconds that one image may take at one registry.")
+    image_overrides: dict[str, Text] = _key({}, "Image references by key of config/images.yaml, in place of its own.")
 
-    scrape_interval: Duration = _key("10s", "How often Prometheus scrapes its targets.")
-    evaluation_interval: Duration = _key("10s", "How often Prometheus evaluates its rules.")
-    prometheus_retention: Duration = _key("30d", "How long Prometheus keeps samples.")
+    scrape_interval: Interval = _key("10s", "How often Prometheus scrapes its targets.")
+    evaluation_interval: Interval = _key("10s", "How often Prometheus evaluates its rules.")
+    prometheus_retention: Retention = _key("30d", "How long Prometheus keeps samples.")
     loki_retention: Days = _key("30d", "How long Loki keeps log lines; whole days.")
     thresholds: dict[str, FiniteFloat] = _key({}, "Alert thresholds by key of config/prometheus/thresholds.yaml.")
     drill: bool = _key(False, "Shorten the waits of alerts, for drills.")
@@ -130,37 +83,35 @@ class Keys(BaseModel):
         "Run Grafana as a container, use an existing one of version 10 or newer (grafanaUrl, grafanaToken), or none.",
     )
     grafana_url: Url = _key("", "Address of Grafana for people and for the provider; default: the published port.")
-    grafana_token: SecretStr | None = _key(None, "Service account token of an external Grafana.")
-    grafana_admin_user: str = _key("admin", "Grafana's administrator.", env="GRAFANA_ADMIN_USER")
-    grafana_admin_password: SecretStr | None = _key(
-        None, "Password of Grafana's administrator.", env="GRAFANA_ADMIN_PASSWORD"
-    )
+    grafana_token: Secret = _key(None, "Service account token of an external Grafana.")
+    grafana_admin_user: User = _key("admin", "Grafana's administrator.", env="GRAFANA_ADMIN_USER")
+    grafana_admin_password: Secret = _key(None, "Password of Grafana's administrator.", env="GRAFANA_ADMIN_PASSWORD")
 
-    postgres_host: str = _key("", "Host of the PostgreSQL primary.", env="POSTGRES_HOST")
+    postgres_host: HostName = _key("", "Host of the PostgreSQL primary.", env="POSTGRES_HOST")
     postgres_port: Port = _key(5432, "Port of the PostgreSQL primary.", env="POSTGRES_PORT")
-    postgres_db: str = _key("postgres", "Database that the exporter connects to.", env="POSTGRES_DB")
-    postgres_user: str = _key("postgres", "PostgreSQL user with the role pg_monitor.", env="POSTGRES_USER")
-    postgres_password: SecretStr | None = _key(None, "Password of that user.", env="POSTGRES_PASSWORD")
+    postgres_db: Database = _key("postgres", "Database that the exporter connects to.", env="POSTGRES_DB")
+    postgres_user: PostgresUser = _key("postgres", "PostgreSQL user with the role pg_monitor.", env="POSTGRES_USER")
+    postgres_password: Secret = _key(None, "Password of that user.", env="POSTGRES_PASSWORD")
     postgres_sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = _key(
         "disable", "TLS to PostgreSQL; self-hosted Supabase serves none unless told to."
     )
     postgres_replicas: tuple[Address, ...] = _key((), "Addresses (host:port) of PostgreSQL replicas.")
-    redis_host: str = _key("", "Host of Redis.", env="REDIS_HOST")
+    redis_host: HostName = _key("", "Host of Redis.", env="REDIS_HOST")
     redis_port: Port = _key(6379, "Port of Redis.", env="REDIS_PORT")
-    redis_password: SecretStr | None = _key(None, "Password of Redis.", env="REDIS_PASSWORD")
+    redis_password: Secret = _key(None, "Password of Redis.", env="REDIS_PASSWORD")
     kong_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of Kong's Status API.")
     realtime_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of Supabase Realtime.")
-    realtime_metrics_secret: SecretStr | None = _key(None, "METRICS_JWT_SECRET of Supabase Realtime.")
+    realtime_metrics_secret: Secret = _key(None, "METRICS_JWT_SECRET of Supabase Realtime.")
     websocket_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of the WebSocket server's metrics.")
     application_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of the application's metrics.")
 
-    smtp_host: str = _key("", "SMTP server for email notifications.", env="SMTP_HOST")
+    smtp_host: HostName = _key("", "SMTP server for email notifications.", env="SMTP_HOST")
     smtp_port: Port = _key(587, "Port of the SMTP server.", env="SMTP_PORT")
     smtp_from: Email = _key("", "Sender of email notifications.", env="SMTP_FROM")
-    smtp_username: str = _key("", "User at the SMTP server.", env="SMTP_USERNAME")
-    smtp_password: SecretStr | None = _key(None, "Password at the SMTP server.", env="SMTP_PASSWORD")
+    smtp_username: Text = _key("", "User at the SMTP server.", env="SMTP_USERNAME")
+    smtp_password: Secret = _key(None, "Password at the SMTP server.", env="SMTP_PASSWORD")
     slack_webhook_url: SecretUrl = _key(None, "Slack's incoming webhook.", env="SLACK_WEBHOOK_URL")
-    pagerduty_service_key: SecretStr | None = _key(None, "PagerDuty's integration key.", env="PAGERDUTY_SERVICE_KEY")
+    pagerduty_service_key: Secret = _key(None, "PagerDuty's integration key.", env="PAGERDUTY_SERVICE_KEY")
     alert_email_critical: Email = _key("", "Address for P1 notifications.", env="ALERT_EMAIL_CRITICAL")
     alert_email_high: Email = _key("", "Address for P2 notifications.", env="ALERT_EMAIL_HIGH")
     heartbeat_url: SecretUrl = _key(None, "Webhook that the Watchdog calls while alerting works.")

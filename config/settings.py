@@ -19,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from config.keys import Keys, environment_variables, secret_keys
+from config.values import shortened
 
 PROJECT = "monitoring"
 ROOT = Path(__file__).resolve().parent.parent
@@ -288,8 +289,8 @@ def check_stack_name(stack: str) -> None:
     """Raise SettingsError where `stack` cannot become part of the names of containers."""
     if not _STACK_NAME.fullmatch(stack):
         raise SettingsError(
-            f"stack name {stack!r} cannot become part of a container name: use at most 40 of a-z, 0-9, '-' and '_', "
-            "starting with a letter or digit, such as dev, prod or pr-12"
+            f"stack name {shortened(stack)} cannot become part of a container name: "
+            "use at most 40 of a-z, 0-9, '-' and '_', starting with a letter or digit, such as dev, prod or pr-12"
         )
 
 
@@ -351,14 +352,14 @@ def _read(
         try:
             found[key] = _structure(text, kinds[key]) if kinds[key] in _STRUCTURES else text
         except ValueError as error:
-            problems.append(_problem([key], repr(text), str(error), sources[key]))
+            problems.append(_problem([key], shortened(text), str(error), sources[key]))
             wrong.add(key)
     try:
         keys = Keys.model_validate(found)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             key = str(detail["loc"][0])
-            shown = "(a secret)" if key in secret_keys() else repr(detail["input"])
+            shown = "(a secret)" if key in secret_keys() else shortened(detail["input"])
             message = detail["msg"].removeprefix("Value error, ")
             problems.append(_problem(detail["loc"], shown, message[0].lower() + message[1:], sources[key]))
             wrong.add(key)
@@ -394,6 +395,7 @@ def _unknown(path: str, known: Iterable[str], listed: str) -> str:
     close = difflib.get_close_matches(path.rpartition(".")[2].lower(), names, n=2)
     suggestion = f"did you mean {' or '.join(names[name] for name in close)}? " if close else ""
     option = "--path " if "." in path else ""
+    path = shortened(path, quoted=False)
     return (
         f"{PROJECT}:{path} is not a key that this project knows; {suggestion}{listed}; "
         f"remove it with: pulumi config rm {option}{PROJECT}:{path}"

@@ -7,6 +7,8 @@ from docker.auth import resolve_repository_name
 from docker.errors import InvalidRepository
 from docker.utils import parse_repository_tag
 
+from config.values import shortened
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # The grammar of distribution/reference, without the host.
 _PATH = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
@@ -56,11 +58,11 @@ def parse(text: str) -> Reference:
     try:
         host, path = resolve_repository_name(repository)
     except InvalidRepository as error:
-        raise ValueError(f"{text!r} is not an image reference: {error}") from None
+        raise ValueError(f"{shortened(text)} is not an image reference: {error}") from None
     if host == "docker.io" and "/" not in path:
         path = f"library/{path}"
     tag = tag or ("" if digest else "latest")
     wrong_tag = name.endswith(":") or (tag and not _TAG.fullmatch(tag))
     if wrong_tag or not _PATH.fullmatch(path) or ("@" in text and not _DIGEST.fullmatch(digest)):
-        raise ValueError(f"{text!r} is not an image reference; one looks like docker.io/library/redis:7.0.15")
+        raise ValueError(f"{shortened(text)} is not an image reference; one looks like docker.io/library/redis:7.0.15")
     return Reference(host, path, tag, digest)

@@ -26,7 +26,9 @@ def open_session(stack: str, config: list[str] | None = None, *, create: bool = 
     for pair in config or []:
         key, separator, value = pair.partition("=")
         if not separator:
-            raise OpsError(f"--config {pair!r} must be KEY=VALUE, such as grafanaPort=3001", code=2)
+            from config.values import shortened
+
+            raise OpsError(f"--config {shortened(pair)} must be KEY=VALUE, such as grafanaPort=3001", code=2)
         overrides[key.removeprefix("monitoring:")] = value
     # Imported here, as it loads Pulumi: `ops --help` need not wait for that.
     from ops.stack.session import Session
