@@ -18,7 +18,7 @@ from lab.cache import cache
 
 # Seconds for one command; far more than any takes on a machine that is busy with other things.
 _TIMEOUT = 600
-_PARTS = ("components", "config", "dashboards", "demo", "docs", "lab", "ops")
+_PARTS = ("components", "config", "dashboards", "demo", "docs", "images", "lab", "ops")
 
 
 @dataclass
