@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 RUN := $(UV) run --frozen --no-sync
 OPS := $(RUN) python -m ops
 
-.PHONY: up down preview refresh validate outputs test lint unit
+.PHONY: up down preview refresh validate outputs test lint unit bench
 .DEFAULT_GOAL := up
 
 up preview refresh validate outputs: .venv/synced
@@ -24,6 +24,10 @@ down: .venv/synced
 test: lint
 	$(RUN) python -m tests.prepare
 	$(RUN) pytest --numprocesses=$(WORKERS) --dist=loadgroup
+
+# Our commands and Docker Compose in turn, three rounds.
+bench: .venv/synced
+	$(RUN) python -m bench
 
 unit: .venv/synced
 	$(RUN) pytest tests/unit tests/rules -m "not live"

@@ -105,6 +105,13 @@ MODULES = (
         minutes="a minute",
     ),
     Module(
+        "compose",
+        {"docker-compose": "github.com/docker/compose/v2/cmd"},
+        source="github.com/docker/compose/v2",
+        minutes="2 minutes",
+        symbol="github.com/docker/compose/v2/internal.Version",
+    ),
+    Module(
         "docker-provider",
         {"pulumi-resource-docker": "."},
         source="pulumi-docker",
