@@ -1,1 +1,4 @@
-"""The stack's Pulumi components, one a file; only `service.py` and `config_writer.py` make containers."""
+"""The stack's Pulumi components, one a file.
+
+`container.py` says what a container is; `service.py` makes one that stays, `once.py` one that runs once.
+"""

@@ -6,13 +6,15 @@ that one only, and the service, which mounts the volume read-only, is asked to r
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
 
-from components.checked import checked
-from components.file import File, uploads
+from components.container import Container, Mount
+from components.file import File
 from components.host import Host
+from components.once import checked, run_once
 
 # Runs with the shell and wget of the Prometheus and Alertmanager images (busybox). The files lie where the service
 # reads them, so that the tool resolves relative paths and secret files as the service will.
@@ -44,74 +46,74 @@ exit 1
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """What a service reads, and who says that it is right.
+
+    directory         where the files lie, and where the service mounts the volume
+    files             the files
+    secrets           the secret files that they name, which belong to the service itself and are empty during the check
+                      (one secret among the uploads would hide in the preview which lines of the others change)
+    check             the shell command by which the service's own tool checks the files
+    url               the service's address inside the network
+    reloaded_metric   the metric by which it says that the last reload worked
+    """
+
+    directory: str
+    files: Sequence[File]
+    secrets: Sequence[File]
+    check: str
+    url: str
+    reloaded_metric: str
+
+
 class ConfigWriter(pulumi.ComponentResource):
     """A service's configuration volume and the container that fills it.
 
-    Takes `directory`: where the files lie, and where the service mounts the volume; `check`: the shell command by which
-    the service's own tool checks them; `secrets`: paths of the secret files that they name, which belong to the service
-    itself and are empty during the check (one secret among the uploads would hide in the preview which lines of the
-    others change); `url`: the service's address inside the network; `reloaded_metric`: the metric by which it says that
-    the last reload worked; `data`: where the image declares a volume for the service's data.
+    Takes the `image` and `component` of the service, and `data`: where the image declares a volume for its data.
 
-    Gives `volume`, `writer` (the container) and `written`: depend on `written` and nothing starts before the files are
-    right and in place.
+    Gives `volume`, the `directory` where it is mounted, `writer` (the container) and `written`: depend on `written` and
+    nothing starts before the files are right and in place.
     """
 
     def __init__(
         self,
         service: str,
         host: Host,
+        configuration: Configuration,
         *,
         image: str,
         component: str,
-        directory: str,
-        files: Sequence[File],
-        secrets: Sequence[str],
-        check: str,
-        url: str,
-        reloaded_metric: str,
         data: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         name = f"{service}-config"
         super().__init__("monitoring:config:Writer", name, {}, opts)
-        settings = host.settings
-        self.volume = docker.Volume(f"{name}-volume", name=settings.name(name), opts=host.child_options(self))
+        self.directory = configuration.directory
+        self.volume = docker.Volume(f"{name}-volume", name=host.settings.name(name), opts=host.child_options(self))
         script = _SCRIPT.format(
-            secrets=" ".join(secrets),
-            check=check,
-            directory=directory,
-            url=url,
+            secrets=" ".join(file.path for file in configuration.secrets),
+            check=configuration.check,
+            directory=configuration.directory,
+            url=configuration.url,
             service=service,
-            metric=reloaded_metric,
+            metric=configuration.reloaded_metric,
         )
-        self.writer = docker.Container(
-            f"{name}-writer",
-            name=settings.name(name),
-            image=host.images[image].name,
-            entrypoints=["/bin/sh"],
-            command=["-c", script.strip()],
-            user="0:0",
+        writer = Container(
+            image=image,
+            component=component,
             # Root owns what it writes, so it needs no capability.
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-            security_opts=["no-new-privileges:true"],
-            labels=host.labels(name, component),
-            uploads=uploads(files),
-            mounts=[docker.ContainerMountArgs(type="volume", source=self.volume.name, target="/live")],
+            user="0:0",
+            groups=(),
+            entrypoint=["/bin/sh"],
+            command=["-c", script.strip()],
+            files=configuration.files,
+            mounts=[Mount(self.volume.name, "/live", "volume", read_only=False)],
             # Else Docker makes a volume without a name there, which outlives a writer that is removed by hand.
             tmpfs={data: "size=1m"},
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.networks.core.name)],
             # Before the first start nobody has the name of the service: that answer need not be waited for.
-            dns_opts=["timeout:1", "attempts:1"],
-            memory=settings.memory["config-writer"],
-            memory_swap=settings.memory["config-writer"],
-            log_driver="json-file",
-            log_opts={"max-size": "1m", "max-file": "1"},
-            must_run=False,
-            attach=True,
-            logs=True,
-            restart="no",
-            opts=host.child_options(self, depends_on=[host.images[image]]),
+            dns_options=["timeout:1", "attempts:1"],
         )
+        self.writer = run_once(writer, name, host, parent=self, resource=f"{name}-writer")
         self.written = checked(self.writer, f"the configuration of {service}")
         self.register_outputs({"volume": self.volume.name})

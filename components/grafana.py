@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.container import Container, Reach, Stop, http_health
 from components.file import File
 from components.host import Host
 from components.service import Service
@@ -25,9 +26,7 @@ class Grafana(Service):
         settings = host.settings
         password = settings.grafana.admin_password
         assert password, "config.settings refuses a container without"
-        super().__init__(
-            "grafana",
-            host,
+        container = Container(
             image="grafana",
             component="monitoring",
             # Grafana's image belongs to the group root, so that any user id works.
@@ -52,9 +51,8 @@ class Grafana(Service):
                 "GF_DASHBOARDS_MIN_REFRESH_INTERVAL": "5s",
             },
             files=[File(_PASSWORD, password.get_secret_value(), secret=True)],
-            health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:3000/api/health"],
-            data="/var/lib/grafana",
-            publish=(3000, settings.ports.grafana),
-            grace=15,
-            opts=opts,
+            health=http_health(3000, "/api/health"),
+            reach=Reach(publish=(3000, settings.ports.grafana)),
+            stop=Stop(grace=15),
         )
+        super().__init__("grafana", host, container, data="/var/lib/grafana", opts=opts)

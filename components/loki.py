@@ -2,10 +2,13 @@
 
 import pulumi
 
+from components.container import Container, Reach, Stop
 from components.file import File
 from components.host import Host
 from components.service import Service
 from config.loki import loki_files
+
+_CONFIG = "-config.file=/etc/loki/loki.yaml"
 
 
 class Loki(Service):
@@ -16,19 +19,16 @@ class Loki(Service):
     """
 
     def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(
-            "loki",
-            host,
+        container = Container(
             image="loki",
             component="monitoring",
             user="10001:10001",
-            command=["-config.file=/etc/loki/loki.yaml"],
+            command=[_CONFIG],
             files=[File(f"/etc/loki/{path}", content) for path, content in loki_files(host.settings).items()],
-            check=["/usr/bin/loki", "-verify-config", "-config.file=/etc/loki/loki.yaml"],
             health=["/usr/bin/loki", "-health"],
-            data="/loki",
-            publish=(3100, host.settings.ports.loki),
+            reach=Reach(publish=(3100, host.settings.ports.loki)),
             # The ingester flushes its chunks.
-            grace=30,
-            opts=opts,
+            stop=Stop(grace=30),
         )
+        check = ["/usr/bin/loki", "-verify-config", _CONFIG]
+        super().__init__("loki", host, container, data="/loki", check=check, opts=opts)

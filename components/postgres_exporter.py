@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.database_exporter import DatabaseExporter
 from components.file import File
 from components.host import Host
-from components.service import Service
-from config.prometheus.jobs import CONNECT_TIMEOUT, EXPORTER_ARGUMENTS
+from config.prometheus.jobs import CONNECT_TIMEOUT
 from config.settings import PostgresServer
 
 _PASSWORD = "/run/config/postgres_password"  # noqa: S105 (a path)
 
 
-class PostgresExporter(Service):
+class PostgresExporter(DatabaseExporter):
     """The exporter of one PostgreSQL server, under the DNS name that `server.exporter` gives."""
 
     def __init__(
@@ -22,7 +22,7 @@ class PostgresExporter(Service):
         host: Host,
         *,
         user: str,
-        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
+        depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         backend = host.settings.backend
@@ -39,13 +39,9 @@ class PostgresExporter(Service):
                 "DATA_SOURCE_USER": user,
                 "DATA_SOURCE_PASS_FILE": _PASSWORD,
             },
-            command=EXPORTER_ARGUMENTS["postgres-exporter"],
-            files=[File(_PASSWORD, backend.postgres_password.get_secret_value(), secret=True)],
-            health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9187/"],
-            # A database outside of the stack is reached over the network that leads out.
-            edge=not host.settings.demo,
-            backend=True,
-            memory_key="postgres-exporter",
+            password=File(_PASSWORD, backend.postgres_password.get_secret_value(), secret=True),
+            port=9187,
+            path="/",
             depends_on=depends_on,
             opts=opts,
         )

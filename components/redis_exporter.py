@@ -5,23 +5,18 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components.database_exporter import DatabaseExporter
 from components.file import File
 from components.host import Host
-from components.service import Service
-from config.prometheus.jobs import EXPORTER_ARGUMENTS
 
 _PASSWORDS = "/run/config/redis_passwords.json"  # noqa: S105 (a path)
 
 
-class RedisExporter(Service):
+class RedisExporter(DatabaseExporter):
     """The exporter of Redis; its password file maps the server's address to the password."""
 
     def __init__(
-        self,
-        host: Host,
-        *,
-        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
-        opts: pulumi.ResourceOptions | None = None,
+        self, host: Host, *, depends_on: Sequence[pulumi.Resource] = (), opts: pulumi.ResourceOptions | None = None
     ) -> None:
         redis = host.settings.backend.redis
         assert redis, "config.settings refuses a backend without"
@@ -33,12 +28,10 @@ class RedisExporter(Service):
             image="redis-exporter",
             component="redis",
             user="59000:59000",
-            command=EXPORTER_ARGUMENTS["redis-exporter"],
             env={"REDIS_ADDR": address, "REDIS_PASSWORD_FILE": _PASSWORDS},
-            files=[File(_PASSWORDS, json.dumps({address: password}), secret=True)],
-            health=["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9121/health"],
-            edge=not host.settings.demo,
-            backend=True,
+            password=File(_PASSWORDS, json.dumps({address: password}), secret=True),
+            port=9121,
+            path="/health",
             depends_on=depends_on,
             opts=opts,
         )

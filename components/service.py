@@ -1,18 +1,15 @@
-"""The base of every service: one container with its data volume, limits, health check and log rotation.
+"""The base of every service: one container that stays, with its data volume, health check and configuration."""
 
-Every docker.Container of a service is made here, so what holds for all of them is said once.
-"""
-
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pulumi
 import pulumi_docker as docker
 
-from components.checked import checked
 from components.config_writer import ConfigWriter
-from components.file import SECRETS_GROUP, File, uploads
+from components.container import Container, Mount, Reach, arguments
 from components.host import Host
+from components.once import checked, run_once
 
 # Go's canonical form: the provider reads durations back as Go prints them, and another spelling is a permanent
 # difference.
@@ -27,19 +24,11 @@ class Service(pulumi.ComponentResource):
     """One service of the stack as a container.
 
     Takes
-      image         key of config/images.yaml
-      component     the component of spec and alerts that it belongs to
-      user          `uid:gid` it runs as
-      health        the health check's command, which must exist in the image
-      data          where its data volume is mounted; None keeps nothing
-      files         files put into the container; a change replaces it
-      config        a ConfigWriter whose volume is mounted at `config.directory`; a change does not replace it
-      check         command of the image's own tool that must accept `files` before the container is touched
-      publish       (container port, host port) of its user interface
-      edge          whether it is on the network that leads out
-      backend       whether it speaks to what is watched, and so joins the network that Settings.docker_network names
-      grace         seconds that it gets to stop; without them the provider kills it
-      memory_key    key of Settings.memory; the service's name where not given
+      container    what the container is
+      data         where its data volume is mounted; None keeps nothing
+      config       a ConfigWriter whose volume is mounted where its files belong; a change does not replace the service
+      check        command of the image's own tool that must accept `container.files` before the service is touched
+      depends_on   what must be there before it starts
     Gives `container`, `volume` where it keeps data, and `identities`: ids that change with each deployment.
     """
 
@@ -50,113 +39,38 @@ class Service(pulumi.ComponentResource):
         self,
         service: str,
         host: Host,
+        container: Container,
         *,
-        image: str,
-        component: str,
-        user: str,
-        health: Sequence[str],
-        command: Sequence[str] | None = None,
-        entrypoint: Sequence[str] | None = None,
-        env: Mapping[str, str] | None = None,
         data: str | None = None,
-        files: Sequence[File] = (),
         config: ConfigWriter | None = None,
-        config_directory: str = "",
-        check: Sequence[str] | None = None,
-        publish: tuple[int, int] | None = None,
-        edge: bool = False,
-        backend: bool = False,
-        aliases: Sequence[str] = (),
-        grace: int = 10,
-        stop_signal: str | None = None,
-        binds: Mapping[str, str] | None = None,
-        tmpfs: Mapping[str, str] | None = None,
-        add_capabilities: Sequence[str] = (),
-        devices: Sequence[str] = (),
-        pid_mode: Literal["host"] | None = None,
-        memory_key: str | None = None,
+        check: Sequence[str] = (),
         depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(f"monitoring:service:{type(self).__name__}", service, {}, opts)
         settings = host.settings
-        mounts = [
-            docker.ContainerMountArgs(type="bind", source=source, target=target, read_only=True)
-            for source, target in (binds or {}).items()
-        ]
+        mounts = list(container.mounts)
         self.volume = None
-        waits: list[pulumi.Input[pulumi.Resource]] = [host.images[image], *depends_on]
+        waits: list[pulumi.Input[pulumi.Resource]] = [host.images[container.image], *depends_on]
         if data:
             self.volume = docker.Volume(
                 f"{service}-data",
                 name=settings.name(service),
                 opts=host.child_options(self, protect=settings.protect, retain_on_delete=settings.protect),
             )
-            mounts.append(docker.ContainerMountArgs(type="volume", source=self.volume.name, target=data))
+            mounts.append(Mount(self.volume.name, data, "volume", read_only=False))
         if config:
-            mounts.append(
-                docker.ContainerMountArgs(
-                    type="volume", source=config.volume.name, target=config_directory, read_only=True
-                )
-            )
+            mounts.append(Mount(config.volume.name, config.directory, "volume"))
             waits.append(config.written)
         if check:
-            waits.append(self._check(service, host, image, component, check, files, user))
-        networks = [
-            docker.ContainerNetworksAdvancedArgs(name=host.networks.core.name, aliases=sorted({service, *aliases}))
-        ]
-        if edge or publish:
-            networks.append(docker.ContainerNetworksAdvancedArgs(name=host.networks.edge.name))
-        joined = settings.docker_network if backend else ""
-        if joined:
-            # Somebody else's: the stack neither makes nor removes it.
-            networks.append(docker.ContainerNetworksAdvancedArgs(name=joined))
-        memory = settings.memory[memory_key or service]
+            # For what reads its configuration only when it starts, so that a change replaces it.
+            checking = replace(container, entrypoint=check[:1], command=check[1:], mounts=())
+            gate = run_once(checking, f"{service}-check", host, parent=self)
+            waits.append(checked(gate, f"the configuration of {service}"))
         self.container = docker.Container(
             f"{service}-container",
-            name=settings.name(service),
-            # Docker answers to it in every network, and in somebody else's the name may be taken.
-            hostname=None if joined else service,
-            image=host.images[image].name,
-            entrypoints=list(entrypoint) if entrypoint else None,
-            command=list(command) if command else None,
-            user=user,
-            group_adds=[SECRETS_GROUP],
-            envs=[f"{key}={value}" for key, value in sorted((env or {}).items())] or None,
-            uploads=uploads(files) or None,
-            mounts=sorted(mounts, key=lambda mount: str(mount.target)) or None,
-            tmpfs=dict(tmpfs) if tmpfs else None,
-            networks_advanced=networks,
-            ports=[docker.ContainerPortArgs(internal=publish[0], external=publish[1], ip=settings.bind_address)]
-            if publish
-            else None,
-            # The provider writes uploads into the root file system before the start, which a read-only one refuses.
-            read_only=not files,
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=list(add_capabilities)),
-            devices=[docker.ContainerDeviceArgs(host_path=path, container_path=path) for path in devices] or None,
-            security_opts=["no-new-privileges:true"],
-            pid_mode=pid_mode,
-            # Both or neither: with the first alone, every refresh finds a difference.
-            memory=memory,
-            memory_swap=memory,
-            labels=host.labels(service, component),
-            log_driver="json-file",
-            log_opts={"max-size": "10m", "max-file": "3"},
-            healthcheck=docker.ContainerHealthcheckArgs(
-                tests=["CMD", *health],
-                interval=_HEALTH_INTERVAL,
-                timeout=_HEALTH_TIMEOUT,
-                # All of them are set, as Docker takes what is not from the image: a permanent difference.
-                start_period=_HEALTH_START,
-                retries=3,
-            ),
-            wait=True,
-            wait_timeout=_HEALTH_WAIT,
-            restart="unless-stopped",
-            destroy_grace_seconds=grace,
-            stop_signal=stop_signal,
-            stop_timeout=grace,
-            opts=host.child_options(
+            _arguments(replace(container, mounts=mounts), service, host),
+            host.child_options(
                 self,
                 depends_on=waits,
                 # The provider updates these in the state alone (its Update does not handle them).
@@ -167,40 +81,47 @@ class Service(pulumi.ComponentResource):
         self.identities = [self.container.id] + ([config.writer.id] if config else [])
         self.register_outputs({"container": self.container.name})
 
-    def _check(
-        self,
-        service: str,
-        host: Host,
-        image: str,
-        component: str,
-        check: Sequence[str],
-        files: Sequence[File],
-        user: str,
-    ) -> pulumi.Output[docker.Container]:
-        """The gate for services that read their configuration only when they start, so that a change replaces them."""
-        memory = host.settings.memory["config-writer"]
-        name = f"{service}-check"
-        container = docker.Container(
-            name,
-            name=host.settings.name(name),
-            image=host.images[image].name,
-            entrypoints=[check[0]],
-            command=list(check[1:]),
-            user=user,
-            group_adds=[SECRETS_GROUP],
-            uploads=uploads(files),
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-            security_opts=["no-new-privileges:true"],
-            labels=host.labels(name, component),
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=host.networks.core.name)],
-            memory=memory,
-            memory_swap=memory,
-            log_driver="json-file",
-            log_opts={"max-size": "1m", "max-file": "1"},
-            must_run=False,
-            attach=True,
-            logs=True,
-            restart="no",
-            opts=host.child_options(self, depends_on=[host.images[image]]),
-        )
-        return checked(container, f"the configuration of {service}")
+
+def _arguments(container: Container, service: str, host: Host) -> docker.ContainerArgs:
+    """What the provider is told of a container that stays."""
+    stays = arguments(container, service, host, log_size="10m", log_files=3)
+    settings, reach = host.settings, container.reach
+    joined = settings.docker_network if reach.backend else ""
+    # Docker answers to it in every network, and in somebody else's the name may be taken.
+    stays.hostname = None if joined else service
+    stays.networks_advanced = _networks(reach, service, host, joined)
+    if reach.publish:
+        internal, external = reach.publish
+        stays.ports = [docker.ContainerPortArgs(internal=internal, external=external, ip=settings.bind_address)]
+    # The provider writes uploads into the root file system before the start, which a read-only one refuses.
+    stays.read_only = not container.files
+    stays.capabilities = docker.ContainerCapabilitiesArgs(drops=["ALL"], adds=list(container.capabilities))
+    stays.devices = [
+        docker.ContainerDeviceArgs(host_path=path, container_path=path) for path in container.devices
+    ] or None
+    stays.healthcheck = docker.ContainerHealthcheckArgs(
+        tests=["CMD", *container.health],
+        interval=_HEALTH_INTERVAL,
+        timeout=_HEALTH_TIMEOUT,
+        # All of them are set, as Docker takes what is not from the image: a permanent difference.
+        start_period=_HEALTH_START,
+        retries=3,
+    )
+    stays.wait = True
+    stays.wait_timeout = _HEALTH_WAIT
+    stays.restart = "unless-stopped"
+    stays.destroy_grace_seconds = container.stop.grace
+    stays.stop_timeout = container.stop.grace
+    stays.stop_signal = container.stop.signal
+    return stays
+
+
+def _networks(reach: Reach, service: str, host: Host, joined: str) -> list[docker.ContainerNetworksAdvancedArgs]:
+    """The networks of a service; `joined` is the name of one that is somebody else's: the stack makes no such."""
+    core, edge = host.networks.core.name, host.networks.edge.name
+    networks = [docker.ContainerNetworksAdvancedArgs(name=core, aliases=sorted({service, *reach.aliases}))]
+    if reach.edge or reach.publish:
+        networks.append(docker.ContainerNetworksAdvancedArgs(name=edge))
+    if joined:
+        networks.append(docker.ContainerNetworksAdvancedArgs(name=joined))
+    return networks

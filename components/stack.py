@@ -6,15 +6,16 @@ import pulumi
 import pulumi_docker as docker
 
 from components.alertmanager import Alertmanager
+from components.alloy import Alloy
 from components.cadvisor import Cadvisor
-from components.demo_backend import DemoBackend
+from components.demo.backend import DemoBackend
 from components.grafana import Grafana
 from components.host import Host, Networks
-from components.log_agent import Alloy, Promtail
 from components.loki import Loki
 from components.node_exporter import NodeExporter
 from components.postgres_exporter import PostgresExporter
 from components.prometheus import Prometheus
+from components.promtail import Promtail
 from components.redis_exporter import RedisExporter
 from components.service import Service
 from config.alertmanager import warnings

@@ -1,0 +1,1 @@
+"""The demo backend's components, one a file."""
