@@ -18,7 +18,6 @@ REPOSITORY = "lab/base"
 PACKAGES = (
     "ca-certificates",
     "postgresql-15",
-    "prometheus-redis-exporter",
     "python3-jwt",
     "python3-prometheus-client",
     "python3-psycopg",

@@ -84,6 +84,15 @@ RECIPES: Mapping[str, Recipe] = {
             CMD ["-config.file=/etc/promtail/config.yml"]
         """,
     ),
+    "alloy": Recipe(
+        tools={"/bin/alloy": "alloy"},
+        directories={"/etc/alloy": 0, "/var/lib/alloy": 473, "/var/lib/alloy/data": 473},
+        instructions="""
+            ENV ALLOY_DEPLOY_MODE=docker
+            ENTRYPOINT ["/bin/alloy"]
+            CMD ["run", "/etc/alloy/config.alloy", "--storage.path=/var/lib/alloy/data"]
+        """,
+    ),
     "node-exporter": Recipe(
         tools={"/bin/node_exporter": "node_exporter"},
         instructions="""
@@ -109,8 +118,7 @@ RECIPES: Mapping[str, Recipe] = {
         """,
     ),
     "redis-exporter": Recipe(
-        version="v1.45.0",
-        links={"/redis_exporter": "/usr/bin/prometheus-redis-exporter"},
+        tools={"/redis_exporter": "redis_exporter"},
         instructions="""
             USER 59000:59000
             EXPOSE 9121

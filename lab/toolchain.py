@@ -76,6 +76,13 @@ MODULES = (
         symbol=_COMMON_VERSION,
     ),
     Module(
+        "redis-exporter",
+        {"redis_exporter": "github.com/oliver006/redis_exporter"},
+        source="github.com/oliver006/redis_exporter",
+        minutes="half a minute",
+        symbol="main.BuildVersion",
+    ),
+    Module(
         "cadvisor",
         {"cadvisor": "."},
         source="github.com/google/cadvisor",
@@ -144,7 +151,6 @@ MODULES = (
         source="github.com/grafana/loki/v3",
         minutes="3 minutes",
         symbol=_LOKI_VERSION,
-        shared=True,
     ),
     Module(
         "pulumi",
@@ -153,6 +159,13 @@ MODULES = (
         minutes="3 minutes",
         symbol="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
         shared=True,
+    ),
+    Module(
+        "alloy",
+        {"alloy": "."},
+        source="github.com/grafana/alloy",
+        minutes="4 minutes",
+        symbol="github.com/grafana/alloy/internal/build.Version",
     ),
 )
 """Every wrapper module, the quick ones first."""
@@ -276,9 +289,9 @@ def _environment(module: Module) -> dict[str, str]:
 def _flags(module: Module) -> list[str]:
     linker = "-s -w"
     if module.symbol:
-        # Pulumi and Loki print the leading v of their version (or refuse a version without it); the others do not.
+        # These print the leading v of their version (or refuse a version without it); the others do not.
         number = version(module)
-        keep = module.name in {"pulumi", "cadvisor"}
+        keep = module.name in {"pulumi", "cadvisor", "redis-exporter", "alloy"}
         linker += f" -X {module.symbol}={number if keep else number.removeprefix('v')}"
     tags = ["-tags", module.tags] if module.tags else []
     return ["-trimpath", "-buildvcs=false", *tags, "-ldflags", linker]

@@ -137,7 +137,7 @@ def test_the_versions_are_those_of_the_images() -> None:
     """The tests run what production runs, where the same version is to be had."""
     listed = yaml.safe_load((ROOT / "config" / "images.yaml").read_text())
     assert set(images.KEYS) <= set(listed)
-    assert {key for key in listed if key not in images.KEYS} == {"grafana", "alloy"}
+    assert {key for key in listed if key not in images.KEYS} == {"grafana"}
     for key in images.KEYS:
         if "build" in listed[key]:
             continue
