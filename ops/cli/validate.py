@@ -57,7 +57,7 @@ def show_validation(report: "Report") -> None:
             console.print(
                 f"  [{colour}]{check.result:<4}[/{colour}] {escape(check.name)}  [dim]{escape(check.detail)}[/dim]"
             )
-    passed, failed, skipped = (report.count(result) for result in ("pass", "fail", "skip"))  # type: ignore[arg-type]
+    passed, failed, skipped = (report.count(result) for result in ("pass", "fail", "skip"))
     colour = _COLOURS["fail" if failed else "pass"]
     console.print(
         f"\n[{colour}]{passed} passed, {failed} failed, {skipped} left out[/{colour}]"

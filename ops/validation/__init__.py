@@ -43,7 +43,7 @@ class Report:
             "stack": self.stack,
             "passed": self.count("fail") == 0,
             "seconds": round(self.seconds, 1),
-            "counts": {result: self.count(result) for result in ("pass", "fail", "skip")},  # type: ignore[arg-type]
+            "counts": {result: self.count(result) for result in ("pass", "fail", "skip")},
             "categories": {name: [asdict(check) for check in checks] for name, checks in self.categories.items()},
         }
 
