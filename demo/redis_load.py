@@ -104,7 +104,7 @@ class RedisLoad(Load):
         client = self._connect("load")
         settings = client.config_get("maxclients")
         assert isinstance(settings, dict)
-        most_clients = int(settings["maxclients"]) - _ROOM
+        most_clients = int(settings["maxclients"] or 0) - _ROOM
         ballast = _Ballast(client)
         clients: list[redis.Redis] = []
         try:
