@@ -14,6 +14,7 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/fatih/color"
 	"github.com/grafana/alloy/internal/alloyseed"
+	"github.com/grafana/alloy/internal/build"
 	"github.com/grafana/alloy/internal/featuregate"
 	"github.com/grafana/alloy/internal/runtime"
 	"github.com/grafana/alloy/internal/runtime/logging"
@@ -86,6 +87,8 @@ func run(ctx context.Context, given settings, path string) error {
 	if _, err := memlimit.SetGoMemLimitWithOpts(memlimit.WithLogger(slog.New(logger.Handler()))); err != nil {
 		log.Error("failed to apply memory limit", "err", err)
 	}
+
+	prometheus.MustRegister(build.NewCollector("alloy"))
 
 	// The server needs both before the controller exists.
 	var reload func() error
