@@ -50,7 +50,7 @@ def prepare(
     jobs: list[Future[None]] = []
     with ThreadPoolExecutor(1) as downloads, ThreadPoolExecutor(1) as packages:
         try:
-            jobs += [downloads.submit(_download, module, report) for module in modules]
+            jobs += [downloads.submit(_download, module, cache, report) for module in modules]
             if absent:
                 jobs.append(packages.submit(_base, client, cache, report))
             for module in (None, *modules):
@@ -79,9 +79,9 @@ def _complete(key: str, cache: Path) -> bool:
     return all(toolchain.location(tool, cache).exists() for tool in images.recipe(key).tools.values())
 
 
-def _download(module: toolchain.Module, report: Report) -> None:
+def _download(module: toolchain.Module, cache: Path, report: Report) -> None:
     with suppress(LabError):  # the build downloads what is missing, and says what is wrong
-        toolchain.download(module, report)
+        toolchain.download(module, cache, report)
 
 
 def _base(client: docker.DockerClient | None, cache: Path, report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Executables built from Go modules: each directory of lab/go pins one upstream project by go.mod and go.sum."""
+"""Executables, built from the Go modules of `lab.modules`."""
 
 import functools
 import hashlib
@@ -9,14 +9,13 @@ import shutil
 import subprocess
 import tempfile
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.modules import MODULES, ROOT, TOOLS, Module
+from lab.pages import Pages
 from lab.process import Report, locked, run
 
-ROOT = Path(__file__).resolve().parent
 GO_REMEDY = (
     "Check that the Go module proxy can be reached (`go env GOPROXY`) and that there is room on the disk (`df -h`), "
     "then run it again: what was compiled is kept."
@@ -27,151 +26,8 @@ NO_GO = (
 )
 
 
-@dataclass(frozen=True)
-class Module:
-    """One wrapper module and what is built from it."""
-
-    name: str
-    """Its directory under lab/go."""
-    executables: Mapping[str, str]
-    """The Go package of each executable."""
-    source: str
-    """The required module whose version is that of the executables."""
-    minutes: str
-    """How long a first build takes on two cores, for the progress line."""
-    symbol: str | None = None
-    """The variable that the linker sets to the version."""
-    tags: str = ""
-    """Build tags."""
-    shared: bool = False
-    """Whether its dependencies are held at the versions of the other shared modules, by shared.work."""
-    parent: Path = ROOT / "go"
-    """Where its directory lies."""
-
-    @property
-    def path(self) -> Path:
-        """The module's directory."""
-        return self.parent / self.name
-
-
 WORKSPACE = ROOT / "go" / "shared.work"
 """The Go workspace of the shared modules: with the same versions everywhere, what is compiled for one serves all."""
-
-_COMMON_VERSION = "github.com/prometheus/common/version.Version"
-_LOKI_VERSION = "github.com/grafana/loki/v3/pkg/util/build.Version"
-
-MODULES = (
-    Module(
-        "node-exporter",
-        {"node_exporter": "github.com/prometheus/node_exporter"},
-        source="github.com/prometheus/node_exporter",
-        minutes="half a minute",
-        symbol=_COMMON_VERSION,
-    ),
-    Module(
-        "postgres-exporter",
-        {"postgres_exporter": "github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter"},
-        source="github.com/prometheus-community/postgres_exporter",
-        minutes="half a minute",
-        symbol=_COMMON_VERSION,
-    ),
-    Module(
-        "redis-exporter",
-        {"redis_exporter": "github.com/oliver006/redis_exporter"},
-        source="github.com/oliver006/redis_exporter",
-        minutes="half a minute",
-        symbol="main.BuildVersion",
-    ),
-    Module(
-        "cadvisor",
-        {"cadvisor": "."},
-        source="github.com/google/cadvisor",
-        minutes="half a minute",
-        symbol="github.com/google/cadvisor/lib/version.Version",
-    ),
-    Module(
-        "alertmanager",
-        {
-            "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
-            "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
-        },
-        source="github.com/prometheus/alertmanager",
-        minutes="a minute",
-        symbol=_COMMON_VERSION,
-    ),
-    Module(
-        "dashboard-linter",
-        {"dashboard-linter": "github.com/grafana/dashboard-linter"},
-        source="github.com/grafana/dashboard-linter",
-        minutes="a minute",
-    ),
-    Module(
-        "pint",
-        {"pint": "github.com/cloudflare/pint/cmd/pint"},
-        source="github.com/cloudflare/pint",
-        minutes="a minute",
-    ),
-    Module(
-        "compose",
-        {"docker-compose": "github.com/docker/compose/v2/cmd"},
-        source="github.com/docker/compose/v2",
-        minutes="2 minutes",
-        symbol="github.com/docker/compose/v2/internal.Version",
-    ),
-    Module(
-        "docker-provider",
-        {"pulumi-resource-docker": "."},
-        source="pulumi-docker",
-        minutes="2 minutes",
-        symbol="main.version",
-        tags="no_compose",
-        shared=True,
-    ),
-    Module(
-        "prometheus",
-        {
-            "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
-            "promtool": "github.com/prometheus/prometheus/cmd/promtool",
-        },
-        source="github.com/prometheus/prometheus",
-        minutes="3 minutes",
-        symbol=_COMMON_VERSION,
-    ),
-    Module(
-        "loki",
-        {"loki": "github.com/grafana/loki/v3/cmd/loki"},
-        source="github.com/grafana/loki/v3",
-        minutes="4 minutes",
-        symbol=_LOKI_VERSION,
-        shared=True,
-    ),
-    Module(
-        "promtail",
-        {"promtail": "github.com/grafana/loki/v3/clients/cmd/promtail"},
-        source="github.com/grafana/loki/v3",
-        minutes="3 minutes",
-        symbol=_LOKI_VERSION,
-    ),
-    Module(
-        "pulumi",
-        {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
-        source="github.com/pulumi/pulumi/pkg/v3",
-        minutes="3 minutes",
-        symbol="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
-        shared=True,
-    ),
-    Module(
-        "alloy",
-        {"alloy": "."},
-        source="github.com/grafana/alloy",
-        minutes="4 minutes",
-        symbol="github.com/grafana/alloy/internal/build.Version",
-    ),
-)
-"""Every wrapper module, the quick ones first."""
-
-TOOLS = tuple(tool for module in MODULES for tool in module.executables)
-"""Every executable that can be built."""
 
 
 def module_of(tool: str) -> Module:
@@ -212,6 +68,8 @@ def key(module: Module) -> str:
 def sources(module: Module) -> list[Path]:
     """Give the files that decide what a module's executables are."""
     files = sorted(file for file in module.path.rglob("*") if file.is_file())
+    if _pages(module):
+        files.append(ROOT / "pages.py")
     if not module.shared:
         return files
     # What one shared module requires can raise a version in all of them.
@@ -250,29 +108,73 @@ def build_module(module: Module, cache: Path, report: Report) -> Path:
         report(f"building {module.name} {version(module)} from source (about {module.minutes}) …")
         scratch = Path(tempfile.mkdtemp(prefix=f".{module.name}-", dir=target.parent))
         try:
+            made = scratch / "made"
+            made.mkdir()
             # `go build -o <directory>/` names executables by their packages, which "." does not have.
             single = next(iter(module.executables)) if len(module.executables) == 1 else ""
-            output = f"{scratch}/{single}"
             run(
-                ["go", "build", "-v", *_flags(module), "-o", output, *module.executables.values()],
+                [
+                    *("go", "build", "-v", *_flags(module), *_with_pages(module, scratch, cache, report)),
+                    *("-o", f"{made}/{single}", *module.executables.values()),
+                ],
                 f"building {module.name}",
                 GO_REMEDY,
                 report,
                 cwd=module.path,
                 env=_environment(module),
             )
-            scratch.chmod(0o755)
-            scratch.rename(target)
+            made.rename(target)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
-def download(module: Module, report: Report) -> None:
-    """Bring a module's sources into Go's module cache, so that its build need not wait for the network."""
+def _with_pages(module: Module, scratch: Path, cache: Path, report: Report) -> list[str]:
+    """Give the flags that make a build take its module from a copy under `scratch` that has its web pages."""
+    if module.pages and not _pages(module):
+        report(f"no npm here: {module.name} is built without its web pages")
+    pages = _pages(module)
+    if not pages:
+        return []
+    sources = _kept_sources(module)
+    prepared = pages.prepare(module.path, sources, cache, report)
+    copy = scratch / "source"
+    shutil.copytree(sources, copy, ignore=shutil.ignore_patterns("testdata", "node_modules"))
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # Go keeps sources read-only
+    pages.add(prepared, copy)
+    replaced = f"\nreplace {module.source} => {copy}\n"
+    (scratch / "go.mod").write_text(_go_mod(module) + replaced)
+    shutil.copyfile(module.path / "go.sum", scratch / "go.sum")
+    return [f"-modfile={scratch / 'go.mod'}"]
+
+
+def _pages(module: Module) -> Pages | None:
+    """Give how a module gets its web pages; None where it needs none, or cannot get them on this machine."""
+    return module.pages if module.pages and module.pages.possible() else None
+
+
+def _kept_sources(module: Module) -> Path:
+    """Give the directory where Go keeps the sources of a module's program, downloading them when they are not there."""
+    command = ["go", "mod", "download", "-json", module.source]
+    environment = {**os.environ, **_environment(module)}
+    done = subprocess.run(command, cwd=module.path, env=environment, capture_output=True, text=True, check=False)
+    answer = json.loads(done.stdout or "{}")
+    if "Dir" not in answer:
+        reason = answer.get("Error") or done.stderr.strip()
+        raise LabError(f"downloading the sources of {module.name} failed: {reason}\n{GO_REMEDY}")
+    return Path(answer["Dir"])
+
+
+def download(module: Module, cache: Path, report: Report) -> None:
+    """Bring a module's sources into Go's module cache and make its web pages, so that its build need not wait."""
+    pages = _pages(module)
+    if pages:
+        pages.prepare(module.path, _kept_sources(module), cache, report)
     tags = ["-tags", module.tags] if module.tags else []
     run(
-        ["go", "list", "-deps", *tags, *module.executables.values()],
+        # What is wrong is for the build to say, which has the pages that a source module lacks.
+        ["go", "list", "-e", "-deps", *tags, *module.executables.values()],
         f"downloading the sources of {module.name}",
         GO_REMEDY,
         report,
@@ -293,7 +195,9 @@ def _flags(module: Module) -> list[str]:
         number = version(module)
         keep = module.name in {"pulumi", "cadvisor", "redis-exporter", "alloy"}
         linker += f" -X {module.symbol}={number if keep else number.removeprefix('v')}"
-    tags = ["-tags", module.tags] if module.tags else []
+    pages = _pages(module)
+    wanted = [tags for tags in (module.tags, pages.tags if pages else "") if tags]
+    tags = ["-tags", ",".join(wanted)] if wanted else []
     return ["-trimpath", "-buildvcs=false", *tags, "-ldflags", linker]
 
 
