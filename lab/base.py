@@ -14,10 +14,13 @@ from lab.process import Report, locked
 
 REPOSITORY = "lab/base"
 
+POSTGRES = "17"
+"""PostgreSQL's major version: the one that Debian's release has."""
+
 # One root file system for all images: making it is the slow part, and layers that are shared cost nothing.
 PACKAGES = (
     "ca-certificates",
-    "postgresql-15",
+    f"postgresql-{POSTGRES}",
     "python3-jwt",
     "python3-prometheus-client",
     "python3-psycopg",
@@ -28,7 +31,7 @@ PACKAGES = (
 
 # The official images' users, there before the packages would make their own; no database cluster of Debian's; and what
 # dpkg leaves out. PostgreSQL's just-in-time compiler is a hundred megabytes, and PostgreSQL does the same without it.
-BEFORE = """
+BEFORE = f"""
 echo 'postgres:x:999:' >> "$1/etc/group"
 echo 'redis:x:999:' >> "$1/etc/group"
 echo 'postgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/bash' >> "$1/etc/passwd"
@@ -41,8 +44,8 @@ path-exclude=/usr/share/i18n/*
 path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
 path-exclude=/usr/share/man/*
-path-exclude=/usr/lib/postgresql/15/lib/llvmjit*
-path-exclude=/usr/lib/postgresql/15/lib/bitcode/*
+path-exclude=/usr/lib/postgresql/{POSTGRES}/lib/llvmjit*
+path-exclude=/usr/lib/postgresql/{POSTGRES}/lib/bitcode/*
 path-exclude=*/libLLVM*
 path-exclude=*/libz3.so*
 END

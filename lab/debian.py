@@ -1,6 +1,8 @@
 """Debian's packages: onto this machine, and into a root file system for images."""
 
 import os
+import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,8 +13,8 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.process import Report, locked, run
 
-SUITE = "bookworm"
-"""The release whose packages the images have; the machine's own sources must serve it."""
+SUITE = "trixie"
+"""The release whose packages the images have: the machine's own mirror must serve it, whichever release runs here."""
 
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
 """Where a Debian machine names its own archive; whatever else it uses is of no concern to an image."""
@@ -63,10 +65,13 @@ def bootstrap(packages: Sequence[str], before: str, after: str, target: Path, re
     path as $1: the one runs when what is essential is there, the other at the end.
     """
     install(["mmdebstrap"], report)
-    sources = [str(file) for file in SOURCES if file.exists() and file.read_text().strip()]
-    if not sources:
+    named = [file for file in SOURCES if file.exists() and file.read_text().strip()]
+    if not named:
         raise LabError(f"None of {', '.join(map(str, SOURCES))} names Debian's archive on this machine.")
     with tempfile.TemporaryDirectory(prefix="lab-bootstrap-") as scratch:
+        sources = [Path(scratch) / file.name for file in named]
+        for copy, file in zip(sources, named, strict=True):
+            copy.write_text(re.sub(rf"\b{_release()}\b", SUITE, file.read_text()))
         options = Path(scratch) / "apt.conf"
         options.write_text(_connection_options() + 'Acquire::Languages "none";\n')
         hooks = {"essential": before, "customize": after}
@@ -83,9 +88,14 @@ def bootstrap(packages: Sequence[str], before: str, after: str, target: Path, re
             *(f"--{name}-hook={scratch}/{name}" for name in hooks),
             SUITE,
             str(target),
-            *sources,
+            *map(str, sources),
         ]
         run(command, "making a Debian root file system", APT_REMEDY, report, env={"TMPDIR": scratch})
+
+
+def _release() -> str:
+    """Give the codename of this machine's own release, such as bookworm."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", SUITE)
 
 
 def _connection_options() -> str:

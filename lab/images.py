@@ -33,8 +33,6 @@ class Recipe:
     """The rest of its Dockerfile, as the official image has it."""
     tools: Mapping[str, str] = field(default_factory=dict)
     """Executables of lab.toolchain, by their paths in the image."""
-    links: Mapping[str, str] = field(default_factory=dict)
-    """Symbolic links, by their paths in the image."""
     directories: Mapping[str, int] = field(default_factory=dict)
     """Directories to create, with their owner (user and group alike)."""
     version: str = ""
@@ -126,11 +124,12 @@ RECIPES: Mapping[str, Recipe] = {
         """,
     ),
     "postgres": Recipe(
-        version="15",
+        version=base.POSTGRES,
         # The stack starts PostgreSQL and Redis by scripts of its own, so the official entry points are left out.
         directories={"/var/lib/postgresql": 999, "/var/lib/postgresql/data": 999, "/var/run/postgresql": 999},
         instructions=f"""
-            ENV PATH={PATH}:/usr/lib/postgresql/15/bin LANG=C.UTF-8 PG_MAJOR=15 PGDATA=/var/lib/postgresql/data
+            ENV PATH={PATH}:/usr/lib/postgresql/{base.POSTGRES}/bin
+            ENV LANG=C.UTF-8 PG_MAJOR={base.POSTGRES} PGDATA=/var/lib/postgresql/data
             EXPOSE 5432
             VOLUME ["/var/lib/postgresql/data"]
             STOPSIGNAL SIGINT
@@ -139,7 +138,7 @@ RECIPES: Mapping[str, Recipe] = {
         """,
     ),
     "redis": Recipe(
-        version="7.0.15",
+        version="8.0",
         directories={"/data": 999},
         instructions="""
             EXPOSE 6379
@@ -193,7 +192,7 @@ def reference(key: str) -> str:
         _dockerfile(key),
         {path: toolchain.key(toolchain.module_of(tool)) for path, tool in wanted.tools.items()},
         {path: _digest(file) for path, file in _files(key).items()},
-        [dict(wanted.links), dict(wanted.directories)],
+        dict(wanted.directories),
     ]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     return f"lab/{key}:{version(key)}-{digest}"
@@ -248,8 +247,6 @@ def _context(key: str, binaries: Mapping[str, Path]) -> io.BytesIO:
     with tarfile.open(fileobj=files, mode="w") as tar:
         for path, owner in recipe(key).directories.items():
             _add(tar, path, kind=tarfile.DIRTYPE, owner=owner)
-        for path, target in recipe(key).links.items():
-            _add(tar, path, kind=tarfile.SYMTYPE, target=target)
         for path, file in (_files(key) | dict(binaries)).items():
             _add(tar, path, content=file.read_bytes())
     context = io.BytesIO()
@@ -266,13 +263,11 @@ def _add(
     *,
     kind: bytes = tarfile.REGTYPE,
     content: bytes = b"",
-    target: str = "",
     owner: int = 0,
 ) -> None:
     """Add one entry, with nothing in it that differs from machine to machine."""
     entry = tarfile.TarInfo(path.removeprefix("/"))
     entry.type = kind
-    entry.linkname = target
     entry.mode = 0o755
     entry.uid = entry.gid = owner
     entry.size = len(content)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts the demo's PostgreSQL primary; on the first start makes its data.
 #
-# Works with the official postgres:15 image and with Debian's postgresql-15 alike, as the user postgres (uid 999
+# Works with the official image and with Debian's packages alike, from PostgreSQL 15 on, as the user postgres (uid 999
 # there), without their entry points.
 #
 #   PGDATA              where the data goes: a directory that need not exist, inside the volume (not its root)
@@ -16,7 +16,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 export SECRETS="$here/secrets"
 : "${PGDATA:?PGDATA: set it to a directory inside the data volume}"
 export POSTGRES_USER="${POSTGRES_USER:-defillama}" POSTGRES_DB="${POSTGRES_DB:-defillama}"
-PATH=$PATH:/usr/lib/postgresql/15/bin
+# Debian has the programs in a directory with the version's name, outside PATH.
+for programs in /usr/lib/postgresql/*/bin; do PATH=$PATH:$programs; done
 export LC_ALL=C.UTF-8
 
 fail() {
@@ -48,6 +49,15 @@ CREATE EXTENSION pg_stat_statements;
 GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), pg_wal_replay_resume() TO :"user";
 SQL
 }
+
+# Another major version cannot read the data. It is kept, out of the way: what the demo writes is only an example.
+made_by=$(cat "$PGDATA/PG_VERSION" 2>/dev/null || true)
+version=$(postgres --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+if [ -n "$made_by" ] && [ "$made_by" != "$version" ]; then
+    echo "primary: the data is of PostgreSQL $made_by, and this is $version: keeping it in $PGDATA.$made_by" >&2
+    rm -rf "$PGDATA.$made_by"
+    mv "$PGDATA" "$PGDATA.$made_by"
+fi
 
 # The data is made beside its place and moved there when it is complete: a first start that is cut short leaves
 # nothing that looks like a database.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Starts the demo's PostgreSQL replica: a hot standby that streams from the primary.
 #
-# Works with the official postgres:15 image and with Debian's postgresql-15 alike, as the user postgres (uid 999
+# Works with the official image and with Debian's packages alike, from PostgreSQL 15 on, as the user postgres (uid 999
 # there), without their entry points.
 #
 #   PGDATA         where the data goes: a directory that need not exist, inside the volume (not its root)
@@ -20,7 +20,8 @@ host=${PRIMARY_HOST:-postgres}
 port=${PRIMARY_PORT:-5432}
 slot=replica
 starts=$PGDATA.starts
-PATH=$PATH:/usr/lib/postgresql/15/bin
+# Debian has the programs in a directory with the version's name, outside PATH.
+for programs in /usr/lib/postgresql/*/bin; do PATH=$PATH:$programs; done
 export LC_ALL=C.UTF-8 PGCONNECT_TIMEOUT=5
 
 say() {

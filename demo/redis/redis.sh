@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts the demo's Redis. Works with the official redis:7 image and with Debian's redis-server alike.
+# Starts the demo's Redis. Works with the official image and with Debian's redis-server alike, from Redis 7 on.
 #
 #   REDIS_MAXMEMORY    limit beyond which keys are evicted, least recently used first (default: 64mb)
 #   REDIS_MAXCLIENTS   limit of clients (default: 200)
