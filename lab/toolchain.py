@@ -139,7 +139,7 @@ def _with_pages(module: Module, scratch: Path, cache: Path, report: Report) -> l
     sources = _kept_sources(module)
     prepared = pages.prepare(module.path, sources, cache, report)
     copy = scratch / "source"
-    shutil.copytree(sources, copy, ignore=shutil.ignore_patterns("testdata", "node_modules"))
+    shutil.copytree(sources, copy)
     for path in (copy, *copy.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)  # Go keeps sources read-only
     pages.add(prepared, copy)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.demo_process import Demo, running, wait_for
-from tests.unit.demo_servers import PATH, Servers, missing, running_servers
+from tests.unit.demo_process import Demo, free_ports, running, wait_for
+from tests.unit.demo_servers import PATH, POSTGRES_USER, Servers, missing, running_servers
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -94,6 +94,20 @@ def test_no_password_shows_in_arguments_or_environment(servers: Servers, demo: D
             assert "a'b" not in Path(f"/proc/{process.pid}/{name}").read_text()
     for path in (servers.directory / "replica/data").rglob("*.conf"):
         assert "a'b" not in path.read_text()
+
+
+def test_data_of_another_major_version_is_kept_aside(servers: Servers) -> None:
+    data = servers.directory / "older/data"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").write_text("9\n")
+    for path in (data.parent, data, data / "PG_VERSION"):
+        shutil.chown(path, POSTGRES_USER)
+    (port,) = free_ports(1)
+    server = servers.run("older", "primary.sh", port)
+    wait_for(lambda: servers.can_connect(server), f"the new database:\n{server.log()}", 60)
+    assert (data.parent / "data.9/PG_VERSION").read_text() == "9\n"
+    assert "the data is of PostgreSQL 9" in server.log()
+    server.stop(signal.SIGINT)
 
 
 # The drills

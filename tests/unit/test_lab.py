@@ -2,19 +2,21 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 import uuid
+import zipfile
 from pathlib import Path
 
 import docker
 import pytest
 import yaml
 
-from lab import base, debian, images, plan, process, toolchain
+from lab import base, debian, images, pages, plan, process, toolchain
 from lab import engine as lab_engine
 from lab.cache import cache
 from lab.errors import LabError
@@ -88,6 +90,77 @@ def test_what_one_shared_module_requires_counts_for_all() -> None:
         sources = toolchain.sources(made)
         assert {other.path / "go.mod" for other in shared} <= set(sources)
         assert toolchain.WORKSPACE in sources
+
+
+@pytest.fixture
+def embedding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A module that requires one which lacks the page that it embeds, as Alertmanager does; from a proxy of files."""
+    proxy = tmp_path / "proxy/example.test/library/@v"
+    proxy.mkdir(parents=True)
+    (proxy / "list").write_text("v1.2.3\n")
+    (proxy / "v1.2.3.info").write_text('{"Version": "v1.2.3"}')
+    (proxy / "v1.2.3.mod").write_text("module example.test/library\n\ngo 1.24\n")
+    library = 'package library\n\nimport _ "embed"\n\n//go:embed page.html\nvar Page string\n'
+    with zipfile.ZipFile(proxy / "v1.2.3.zip", "w") as archive:
+        archive.writestr("example.test/library@v1.2.3/go.mod", (proxy / "v1.2.3.mod").read_text())
+        archive.writestr("example.test/library@v1.2.3/library.go", library)
+    go = {"GOPROXY": f"file://{tmp_path}/proxy", "GONOSUMDB": "example.test", "GOMODCACHE": f"{tmp_path}/modules"}
+    for name, value in {**go, "GOFLAGS": "-modcacherw"}.items():
+        monkeypatch.setenv(name, value)
+    directory = tmp_path / "go/embedding"
+    directory.mkdir(parents=True)
+    program = 'package main\n\nimport "example.test/library"\n\nfunc main() { print(library.Page) }\n'
+    (directory / "main.go").write_text(program)
+    (directory / "go.mod").write_text("module embedding\n\ngo 1.24\n\nrequire example.test/library v1.2.3\n")
+    subprocess.run(["go", "mod", "download", "-json", "example.test/library"], cwd=directory, check=True)
+    return directory.parent
+
+
+def with_pages(parent: Path, text: str, npm: bool = False) -> Module:
+    """The module of `embedding`, and how it gets its page."""
+
+    def prepare(module: Path, sources: Path, cache: Path, report: process.Report) -> Path:
+        (cache / "page.html").write_text(f"{text} for {sources.name}")
+        return cache
+
+    def add(made: Path, copy: Path) -> None:
+        (copy / "page.html").write_text((made / "page.html").read_text())
+
+    brings = pages.Pages(prepare, add, npm=npm)
+    return Module("embedding", {"embedding": "."}, "example.test/library", "a second", pages=brings, parent=parent)
+
+
+def test_web_pages_are_compiled_in_from_a_copy_of_the_module(embedding: Path, tmp_path: Path) -> None:
+    made = with_pages(embedding, "a page")
+    built = toolchain.build_module(made, tmp_path, nothing) / "embedding"
+    assert subprocess.run([built], capture_output=True, text=True, check=True).stderr == "a page for library@v1.2.3"
+    # What Go keeps has not changed, nor has the lab's own module.
+    assert not (tmp_path / "modules/example.test/library@v1.2.3/page.html").exists()
+    assert "replace" not in (made.path / "go.mod").read_text()
+
+
+def test_without_npm_a_program_is_built_without_its_pages_and_has_another_key(
+    embedding: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = with_pages(embedding, "a page", npm=True)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    key = toolchain.key(made)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert toolchain.key(made) != key
+    lines: list[str] = []
+    with pytest.raises(LabError, match=r"page\.html"):  # this one cannot do without
+        toolchain.build_module(made, tmp_path, lines.append)
+    assert "no npm here: embedding is built without its web pages" in lines
+
+
+def test_a_stored_brotli_stream_has_the_content_as_it_is() -> None:
+    stream = pages.stored_brotli(b"ab")
+    # The window (1 bit), not the last block (1), 4 nibbles of length (2), the length less one (16), uncompressed (1).
+    assert int.from_bytes(stream[:3], "little") == 0b1_0000000000000001_00_0_0
+    assert stream[3:] == b"ab\x03"
+    for length in (0, 65537):
+        with pytest.raises(ValueError, match=f"{length} bytes"):
+            pages.stored_brotli(bytes(length))
 
 
 def test_a_build_that_fails_says_so_in_the_compilers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
