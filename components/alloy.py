@@ -1,7 +1,5 @@
 """Grafana Alloy, which ships logs to Loki in Promtail's place."""
 
-from collections.abc import Sequence
-
 import pulumi
 
 from components.host import Host
@@ -20,7 +18,5 @@ _READY = "exec 3<>/dev/tcp/127.0.0.1/12345"
 class Alloy(LogAgent):
     """Grafana Alloy, reading the same configuration as Promtail would."""
 
-    def __init__(
-        self, host: Host, depends_on: Sequence[pulumi.Resource] = (), opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("alloy", host, command=_COMMAND, ready=_READY, depends_on=depends_on, opts=opts)
+    def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("alloy", host, command=_COMMAND, ready=_READY, opts=opts)

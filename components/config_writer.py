@@ -22,15 +22,20 @@ _SCRIPT = """
 set -eu
 for secret in {secrets}; do mkdir -p "${{secret%/*}}" && : > "$secret"; done
 {check}
+before=$(ls -A /live)
 mkdir /tmp/previous
 cp -R /live/. /tmp/previous/
+# The marker: a volume is never empty again, wherever this is interrupted.
 mirror() {{
-  find /live -mindepth 1 -maxdepth 1 -exec rm -rf {{}} +
+  : > /live/.writing
+  find /live -mindepth 1 -maxdepth 1 ! -name .writing -exec rm -rf {{}} +
   cp -R "$1"/. /live/
   find /live -type d -exec chmod 755 {{}} +
+  rm -f /live/.writing
 }}
 mirror {directory}
-if ! wget -q -T 5 -O /dev/null {url}/-/healthy; then
+# The service never ran on an empty volume: it is not looked for, as a name that nobody has takes a second to look up.
+if [ -z "$before" ] || ! wget -q -T 5 -O /dev/null {url}/-/healthy; then
   echo "written; {service} does not run yet and will read it when it starts"
   exit 0
 fi
@@ -111,7 +116,9 @@ class ConfigWriter(pulumi.ComponentResource):
             mounts=[Mount(self.volume.name, "/live", "volume", read_only=False)],
             # Else Docker makes a volume without a name there, which outlives a writer that is removed by hand.
             tmpfs={data: "size=1m"},
-            # Before the first start nobody has the name of the service: that answer need not be waited for.
+            # While the service is stopped nobody has its name. Docker asks the server upstream for such a name, and
+            # this one refuses at once: seen, the writer then takes 1.8 s in place of 4.9 s with the host's own.
+            dns=["127.0.0.1"],
             dns_options=["timeout:1", "attempts:1"],
         )
         self.writer = run_once(writer, name, host, parent=self, resource=f"{name}-writer")

@@ -63,6 +63,7 @@ class Container:
     capabilities   the Linux capabilities that it keeps; all others are dropped
     devices        devices of the host that it reads
     reach          its networks, names and ports
+    dns            servers that Docker asks for names which no container has; the host's own where not given
     dns_options    options of its resolver, as in resolv.conf
     memory         key of Settings.memory, in MiB there; the container's own name where not given
     stop           how it stops
@@ -82,6 +83,7 @@ class Container:
     capabilities: Sequence[str] = ()
     devices: Sequence[str] = ()
     reach: Reach = Reach()
+    dns: Sequence[str] = ()
     dns_options: Sequence[str] = ()
     memory: str = ""
     stop: Stop = Stop()
@@ -109,6 +111,7 @@ def arguments(container: Container, name: str, host: Host, *, log_size: str, log
         uploads=uploads(container.files) or None,
         mounts=[_mount(mount) for mount in sorted(container.mounts, key=lambda mount: mount.target)] or None,
         tmpfs=dict(container.tmpfs) or None,
+        dns=list(container.dns) or None,
         dns_opts=list(container.dns_options) or None,
         capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
         security_opts=["no-new-privileges:true"],

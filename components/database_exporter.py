@@ -1,6 +1,6 @@
 """What the exporters of the databases are alike in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pulumi
 
@@ -30,7 +30,6 @@ class DatabaseExporter(Service):
         password: File,
         port: int,
         path: str,
-        depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         container = Container(
@@ -45,4 +44,4 @@ class DatabaseExporter(Service):
             reach=Reach(edge=not host.settings.demo, backend=True),
             memory=image,
         )
-        super().__init__(name, host, container, depends_on=depends_on, opts=opts)
+        super().__init__(name, host, container, opts=opts)

@@ -32,7 +32,6 @@ class LogAgent(Service):
         command: Sequence[str],
         ready: str,
         check: Sequence[str] = (),
-        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         container = Container(
@@ -46,4 +45,4 @@ class LogAgent(Service):
             health=["bash", "-c", ready],
             capabilities=["CAP_DAC_READ_SEARCH"],
         )
-        super().__init__(agent, host, container, data=POSITIONS, check=check, depends_on=depends_on, opts=opts)
+        super().__init__(agent, host, container, data=POSITIONS, check=check, opts=opts)

@@ -1,7 +1,5 @@
 """postgres_exporter: one for each PostgreSQL server."""
 
-from collections.abc import Sequence
-
 import pulumi
 
 from components.database_exporter import DatabaseExporter
@@ -22,7 +20,6 @@ class PostgresExporter(DatabaseExporter):
         host: Host,
         *,
         user: str,
-        depends_on: Sequence[pulumi.Resource] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         backend = host.settings.backend
@@ -42,6 +39,5 @@ class PostgresExporter(DatabaseExporter):
             password=File(_PASSWORD, backend.postgres_password.get_secret_value(), secret=True),
             port=9187,
             path="/",
-            depends_on=depends_on,
             opts=opts,
         )

@@ -1,7 +1,5 @@
 """Promtail, which ships logs to Loki."""
 
-from collections.abc import Sequence
-
 import pulumi
 
 from components.host import Host
@@ -13,9 +11,7 @@ _READY = "exec 3<>/dev/tcp/127.0.0.1/9080 && printf 'GET /ready HTTP/1.0\\r\\n\\
 class Promtail(LogAgent):
     """Promtail; a configuration that it would not take leaves the one that runs alone."""
 
-    def __init__(
-        self, host: Host, depends_on: Sequence[pulumi.Resource] = (), opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
         file = f"-config.file={CONFIG}"
         check = ["/usr/bin/promtail", "-check-syntax", file]
-        super().__init__("promtail", host, command=[file], ready=_READY, check=check, depends_on=depends_on, opts=opts)
+        super().__init__("promtail", host, command=[file], ready=_READY, check=check, opts=opts)

@@ -1,7 +1,6 @@
 """redis_exporter."""
 
 import json
-from collections.abc import Sequence
 
 import pulumi
 
@@ -15,9 +14,7 @@ _PASSWORDS = "/run/config/redis_passwords.json"  # noqa: S105 (a path)
 class RedisExporter(DatabaseExporter):
     """The exporter of Redis; its password file maps the server's address to the password."""
 
-    def __init__(
-        self, host: Host, *, depends_on: Sequence[pulumi.Resource] = (), opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, host: Host, *, opts: pulumi.ResourceOptions | None = None) -> None:
         redis = host.settings.backend.redis
         assert redis, "config.settings refuses a backend without"
         address = f"redis://{redis.host}:{redis.port}"
@@ -32,6 +29,5 @@ class RedisExporter(DatabaseExporter):
             password=File(_PASSWORDS, json.dumps({address: password}), secret=True),
             port=9121,
             path="/health",
-            depends_on=depends_on,
             opts=opts,
         )

@@ -28,7 +28,6 @@ class Service(pulumi.ComponentResource):
       data         where its data volume is mounted; None keeps nothing
       config       a ConfigWriter whose volume is mounted where its files belong; a change does not replace the service
       check        command of the image's own tool that must accept `container.files` before the service is touched
-      depends_on   what must be there before it starts
     Gives `container`, `volume` where it keeps data, and `identities`: ids that change with each deployment.
     """
 
@@ -44,14 +43,13 @@ class Service(pulumi.ComponentResource):
         data: str | None = None,
         config: ConfigWriter | None = None,
         check: Sequence[str] = (),
-        depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(f"monitoring:service:{type(self).__name__}", service, {}, opts)
         settings = host.settings
         mounts = list(container.mounts)
         self.volume = None
-        waits: list[pulumi.Input[pulumi.Resource]] = [host.images[container.image], *depends_on]
+        waits: list[pulumi.Input[pulumi.Resource]] = [host.images[container.image]]
         if data:
             self.volume = docker.Volume(
                 f"{service}-data",

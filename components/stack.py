@@ -35,17 +35,19 @@ class MonitoringStack(pulumi.ComponentResource):
             pulumi.log.warn(warning, self)
         host = self._host(settings)
         child = pulumi.ResourceOptions(parent=self)
-        backend = DemoBackend(host, opts=child) if settings.demo else None
-        loki = Loki(host, opts=child)
+        if settings.demo:
+            DemoBackend(host, opts=child)
+        # No order among services that find each other again by themselves: exporters answer without their servers, and
+        # agents keep their lines until Loki takes them. Each link would cost the time of a first health check.
         agent = Promtail if settings.log_agent == "promtail" else Alloy
         services: list[Service] = [
             Prometheus(host, opts=child),
             Alertmanager(host, opts=child),
-            loki,
-            agent(host, depends_on=[loki], opts=child),
+            Loki(host, opts=child),
+            agent(host, opts=child),
             NodeExporter(host, opts=child),
             Cadvisor(host, opts=child),
-            *self._exporters(host, backend),
+            *self._exporters(host),
         ]
         self.outputs = {
             "prometheus": settings.prometheus.url,
@@ -66,19 +68,18 @@ class MonitoringStack(pulumi.ComponentResource):
             self.outputs["grafana"] = settings.grafana.url
         self.register_outputs(self.outputs)
 
-    def _exporters(self, host: Host, backend: DemoBackend | None) -> Iterator[Service]:
-        """The exporters of the databases, each of which waits for its own where the stack brings it."""
+    def _exporters(self, host: Host) -> Iterator[Service]:
+        """The exporters of the databases."""
         child = pulumi.ResourceOptions(parent=self)
         for server in host.settings.backend.postgres:
             # In the demo the exporter has a role of its own; elsewhere it is the one that is configured.
             yield PostgresExporter(
                 server,
                 host,
-                user="exporter" if backend else host.settings.backend.postgres_user,
-                depends_on=[backend.postgres if server.role == "primary" else backend.replica] if backend else [],
+                user="exporter" if host.settings.demo else host.settings.backend.postgres_user,
                 opts=child,
             )
-        yield RedisExporter(host, depends_on=[backend.redis] if backend else [], opts=child)
+        yield RedisExporter(host, opts=child)
 
     def _host(self, settings: Settings) -> Host:
         provider = docker.Provider(

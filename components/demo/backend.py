@@ -9,13 +9,16 @@ from components.host import Host
 
 
 class DemoBackend(pulumi.ComponentResource):
-    """All of the demo backend. Gives `postgres`, `replica` and `redis` for their exporters to wait for."""
+    """All of the demo backend.
+
+    Nothing in it waits for anything: the replica's script and the program try again until they reach what they need.
+    """
 
     def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("monitoring:demo:Backend", "demo-backend", {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        self.postgres = Postgres("primary", host, opts=child)
-        self.replica = Postgres("replica", host, depends_on=(self.postgres,), opts=child)
-        self.redis = Redis(host, opts=child)
-        self.demo = Demo(host, depends_on=(self.postgres, self.redis), opts=child)
+        Postgres("primary", host, opts=child)
+        Postgres("replica", host, opts=child)
+        Redis(host, opts=child)
+        Demo(host, opts=child)
         self.register_outputs({})

@@ -1,6 +1,5 @@
 """The demo's PostgreSQL."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import pulumi
@@ -21,7 +20,6 @@ class Postgres(Service):
         role: Literal["primary", "replica"],
         host: Host,
         *,
-        depends_on: Sequence[Service] = (),
         opts: pulumi.ResourceOptions,
     ) -> None:
         backend = host.settings.backend
@@ -45,4 +43,4 @@ class Postgres(Service):
             stop=Stop(grace=30, signal="SIGINT"),
         )
         service = "postgres" if role == "primary" else "postgres-replica"
-        super().__init__(service, host, container, data=_DATA, depends_on=depends_on, opts=opts)
+        super().__init__(service, host, container, data=_DATA, opts=opts)

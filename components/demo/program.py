@@ -1,7 +1,5 @@
 """The demo's program."""
 
-from collections.abc import Sequence
-
 import pulumi
 
 from components.container import Container, Reach
@@ -13,7 +11,7 @@ from components.service import Service
 class Demo(Service):
     """The program that drives the load and speaks for Kong, Realtime, the WebSocket server and the application."""
 
-    def __init__(self, host: Host, *, depends_on: Sequence[Service], opts: pulumi.ResourceOptions) -> None:
+    def __init__(self, host: Host, *, opts: pulumi.ResourceOptions) -> None:
         backend = host.settings.backend
         container = Container(
             image="demo",
@@ -29,4 +27,4 @@ class Demo(Service):
             health=["python3", "-m", "demo.healthcheck"],
             reach=Reach(aliases=["kong", "realtime", "websocket", "app"]),
         )
-        super().__init__("demo", host, container, depends_on=depends_on, opts=opts)
+        super().__init__("demo", host, container, opts=opts)
