@@ -49,6 +49,9 @@ class Keys(BaseModel):
 
     docker_host: DockerHost = _key("", "Docker host, such as ssh://user@host; empty: DOCKER_HOST or the local socket.")
     docker_network: DockerNetwork = _key("", "Existing Docker network that the backend is on, for the stack to join.")
+    health_start_interval: Literal["", "1s", "2s", "3s", "4s"] = _key(
+        "", "Time between the health checks of a container that starts; needs Docker Engine 25. Empty: 5s."
+    )
     bind_address: IpAddress = _key("127.0.0.1", "Address on the Docker host that the user interfaces are published on.")
     prometheus_port: Port | None = _key(
         None, "Published port of Prometheus; default 9090, or one of its own in pr-<n>."

@@ -172,6 +172,7 @@ class Settings:
     drill: bool
     docker_host: str
     docker_network: str
+    health_start_interval: str
     bind_address: str
     ports: Ports
     images: Images
@@ -237,6 +238,7 @@ def load(
         drill=keys.drill,
         docker_host=keys.docker_host,
         docker_network=keys.docker_network,
+        health_start_interval=keys.health_start_interval,
         bind_address=keys.bind_address,
         ports=ports,
         images=Images(

@@ -345,6 +345,14 @@ def test_every_service_is_checked_restarted_and_waited_for(stack: str) -> None:
         assert container.inputs["restart"] == "unless-stopped", service
 
 
+def test_health_is_asked_for_sooner_while_a_container_starts_only_where_the_engine_is_said_to_know_how() -> None:
+    """An engine before 25 refuses a container that has such an interval."""
+    for container in services(plain("prod"), "prod").values():
+        assert "startInterval" not in container.inputs["healthcheck"]
+    for container in services(graph_of("prod", healthStartInterval="1s"), "prod").values():
+        assert container.inputs["healthcheck"]["startInterval"] == "1s"
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_service_gets_time_to_stop_and_what_holds_much_gets_more(stack: str) -> None:
     for service, container in services(plain(stack), stack).items():
