@@ -72,6 +72,18 @@ class Configuration:
     reloaded_metric: str
 
 
+def script(service: str, configuration: Configuration) -> str:
+    """What the writer of a service's configuration runs, for a shell."""
+    return _SCRIPT.format(
+        secrets=" ".join(file.path for file in configuration.secrets),
+        check=configuration.check,
+        directory=configuration.directory,
+        url=configuration.url,
+        service=service,
+        metric=configuration.reloaded_metric,
+    ).strip()
+
+
 class ConfigWriter(pulumi.ComponentResource):
     """A service's configuration volume and the container that fills it.
 
@@ -96,14 +108,6 @@ class ConfigWriter(pulumi.ComponentResource):
         super().__init__("monitoring:config:Writer", name, {}, opts)
         self.directory = configuration.directory
         self.volume = docker.Volume(f"{name}-volume", name=host.settings.name(name), opts=host.child_options(self))
-        script = _SCRIPT.format(
-            secrets=" ".join(file.path for file in configuration.secrets),
-            check=configuration.check,
-            directory=configuration.directory,
-            url=configuration.url,
-            service=service,
-            metric=configuration.reloaded_metric,
-        )
         writer = Container(
             image=image,
             component=component,
@@ -111,7 +115,7 @@ class ConfigWriter(pulumi.ComponentResource):
             user="0:0",
             groups=(),
             entrypoint=["/bin/sh"],
-            command=["-c", script.strip()],
+            command=["-c", script(service, configuration)],
             files=configuration.files,
             mounts=[Mount(self.volume.name, "/live", "volume", read_only=False)],
             # Else Docker makes a volume without a name there, which outlives a writer that is removed by hand.
