@@ -100,7 +100,7 @@ def step(op: str, urn: str = URN, resource_type: str = CONTAINER) -> dict[str, A
 def spoken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The lines that are told while an update runs."""
     lines: list[str] = []
-    monkeypatch.setattr("ops.update.say", lines.append)
+    monkeypatch.setattr("ops.stack.update.say", lines.append)
     return lines
 
 
