@@ -39,7 +39,7 @@ def module_of(tool: str) -> Module:
 
 
 def version(module: Module) -> str:
-    """Give a module's version as its project writes it (v3.5.1), read from go.mod.
+    """Give a module's version as its project writes it (v3.13.5), read from go.mod.
 
     The Docker plugin has the version of the Python package that asks for it, read from uv.lock.
     """
@@ -49,7 +49,7 @@ def version(module: Module) -> str:
     required = re.search(rf"^\s*(?:require )?{re.escape(module.source)} (v\S+)", _go_mod(module), re.MULTILINE)
     if required is None:
         raise LabError(f"{module.path}/go.mod does not require {module.source}, whose version it should pin.")
-    # Prometheus publishes its library as v0.305.1 for the release v3.5.1.
+    # Prometheus publishes its library as v0.313.5 for the release v3.13.5.
     library = re.fullmatch(r"v0\.(\d)(\d\d)\.(\d+)", required[1])
     if library and module.source.endswith("/prometheus"):
         return f"v{library[1]}.{int(library[2])}.{library[3]}"

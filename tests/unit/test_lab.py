@@ -341,6 +341,9 @@ def test_an_image_has_what_health_checks_and_the_config_writer_call(engine: dock
         wanted, ["sh", "-c", f"for p in {' '.join(programs)}; do command -v $p; done"], remove=True
     )
     assert len(found.split()) == len(programs)
+    # The release is the lab's, whichever runs here.
+    release = engine.containers.run(wanted, ["sh", "-c", ". /etc/os-release && echo $VERSION_CODENAME"], remove=True)
+    assert release == f"{debian.SUITE}\n".encode()
     # The mirror that this machine happens to use stays here.
     search = ["sh", "-c", "find /etc/apt /var/lib/apt/lists -name '*sources*' -o -name '*Packages*' -o -name '*mmdeb*'"]
     assert engine.containers.run(wanted, search, remove=True) == b""
