@@ -6,7 +6,7 @@ import time
 import docker
 import typer
 
-from lab import base, engine, images, toolchain
+from lab import base, engine, images, modules, toolchain
 from lab.cache import cache
 from lab.errors import LabError
 from lab.plan import prepare
@@ -21,7 +21,7 @@ def show(context: typer.Context) -> None:
         return
     client = docker.from_env() if engine.answers() else None
     print(f"Executables, under {cache()}:")
-    for tool in toolchain.TOOLS:
+    for tool in modules.TOOLS:
         there = toolchain.location(tool, cache()).exists()
         print(f"  {tool:24} {toolchain.version(toolchain.module_of(tool)):10} {'there' if there else '-'}")
     print(f"Images, in {'the local engine' if client else 'an engine (none answers here)'}:")

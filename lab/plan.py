@@ -8,8 +8,9 @@ from pathlib import Path
 
 import docker
 
-from lab import base, engine, images, toolchain
+from lab import base, engine, images, modules, toolchain
 from lab.errors import LabError
+from lab.modules import Module
 from lab.process import Report, one_line_at_a_time
 
 # Seconds: the engine answers a request to build or import an image when it is done.
@@ -45,15 +46,15 @@ def prepare(
     known = client or (docker.from_env(timeout=_ENGINE_TIMEOUT) if engine.answers() else None)
     absent = [key for key in keys if known is None or not images.present(key, known)]
     wanted = {*tools, *(tool for key in absent for tool in images.recipe(key).tools.values())}
-    modules = [module for module in toolchain.MODULES if wanted & set(module.executables)]
-    modules = [module for module in modules if not toolchain.directory(module, cache).is_dir()]
+    missing = [module for module in modules.MODULES if wanted & set(module.executables)]
+    missing = [module for module in missing if not toolchain.directory(module, cache).is_dir()]
     jobs: list[Future[None]] = []
     with ThreadPoolExecutor(1) as downloads, ThreadPoolExecutor(1) as packages:
         try:
-            jobs += [downloads.submit(_download, module, cache, report) for module in modules]
+            jobs += [downloads.submit(_download, module, cache, report) for module in missing]
             if absent:
                 jobs.append(packages.submit(_base, client, cache, report))
-            for module in (None, *modules):
+            for module in (None, *missing):
                 if module:
                     toolchain.build_module(module, cache, report)
                 ready = [key for key in absent if _complete(key, cache)]
@@ -79,7 +80,7 @@ def _complete(key: str, cache: Path) -> bool:
     return all(toolchain.location(tool, cache).exists() for tool in images.recipe(key).tools.values())
 
 
-def _download(module: toolchain.Module, cache: Path, report: Report) -> None:
+def _download(module: Module, cache: Path, report: Report) -> None:
     with suppress(LabError):  # the build downloads what is missing, and says what is wrong
         toolchain.download(module, cache, report)
 

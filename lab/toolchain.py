@@ -11,8 +11,9 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+from lab import modules
 from lab.errors import LabError
-from lab.modules import MODULES, ROOT, TOOLS, Module
+from lab.modules import ROOT, Module
 from lab.pages import Pages
 from lab.process import Report, locked, run
 
@@ -32,10 +33,10 @@ WORKSPACE = ROOT / "go" / "shared.work"
 
 def module_of(tool: str) -> Module:
     """Give the module that an executable is built from; LabError names the known ones for an unknown name."""
-    for module in MODULES:
+    for module in modules.MODULES:
         if tool in module.executables:
             return module
-    raise LabError(f"The lab cannot build {tool!r}; it can build {', '.join(TOOLS)}.")
+    raise LabError(f"The lab cannot build {tool!r}; it can build {', '.join(modules.TOOLS)}.")
 
 
 def version(module: Module) -> str:
@@ -73,7 +74,7 @@ def sources(module: Module) -> list[Path]:
     if not module.shared:
         return files
     # What one shared module requires can raise a version in all of them.
-    others = sorted(other.path / "go.mod" for other in MODULES if other.shared)
+    others = sorted(other.path / "go.mod" for other in modules.MODULES if other.shared)
     return [*files, WORKSPACE, WORKSPACE.with_suffix(".work.sum"), *others]
 
 

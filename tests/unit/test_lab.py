@@ -16,11 +16,11 @@ import docker
 import pytest
 import yaml
 
-from lab import base, debian, images, pages, plan, process, toolchain
+from lab import base, debian, images, modules, pages, plan, process, toolchain
 from lab import engine as lab_engine
 from lab.cache import cache
 from lab.errors import LabError
-from lab.toolchain import Module
+from lab.modules import Module
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = 'package main\n\nfunc main() { println("hello") }\n'
@@ -51,7 +51,7 @@ def module(directory: Path, source: str = GOOD, name: str = "tiny") -> Module:
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Module:
     """A module that the lab knows, besides its own."""
     made = module(tmp_path / "go")
-    monkeypatch.setattr(toolchain, "MODULES", (*toolchain.MODULES, made))
+    monkeypatch.setattr(modules, "MODULES", (*modules.MODULES, made))
     return made
 
 
@@ -85,7 +85,7 @@ def test_the_key_follows_everything_that_decides_what_is_built(tmp_path: Path, m
 
 
 def test_what_one_shared_module_requires_counts_for_all() -> None:
-    shared = [made for made in toolchain.MODULES if made.shared]
+    shared = [made for made in modules.MODULES if made.shared]
     for made in shared:
         sources = toolchain.sources(made)
         assert {other.path / "go.mod" for other in shared} <= set(sources)
@@ -165,7 +165,7 @@ def test_a_stored_brotli_stream_has_the_content_as_it_is() -> None:
 
 def test_a_build_that_fails_says_so_in_the_compilers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = module(tmp_path / "go", BROKEN, "broken")
-    monkeypatch.setattr(toolchain, "MODULES", (broken,))
+    monkeypatch.setattr(modules, "MODULES", (broken,))
     with pytest.raises(LabError) as caught:
         toolchain.build("broken", tmp_path / "cache", nothing)
     assert "building broken failed (exit code 1)" in str(caught.value)
