@@ -1,4 +1,7 @@
-"""Log lines, and how many there are."""
+"""Log lines, and how many there are.
+
+All that is asked of Loki beyond the pages' own selectors stands here.
+"""
 
 from grafana_foundation_sdk.builders import common as make
 from grafana_foundation_sdk.builders import logs, loki, timeseries
@@ -13,6 +16,41 @@ from dashboards.sources import LOKI
 
 # Levels, as a regular expression, and their colours.
 _LEVELS = {"critical|error|fatal": BAD, "warn.*": WARN, "info": GOOD, "debug|trace": CALM, "unknown|": "text"}
+
+# What a line begins with that the panel shows beside it, or that nobody reads: times, levels, process ids. Written for
+# a Go template, in which a backslash is doubled.
+_PREFIXES = (
+    # PostgreSQL's, up to the severity, which stays.
+    r"^\\d{4}-\\d\\d-\\d\\d [0-9:.]+ \\w+ \\[\\d+\\] .*?([A-Z]+[1-5]?:) +",
+    # Redis's.
+    r"^\\d+:[XCSM] \\d\\d \\w{3} \\d{4} [0-9:.]+ [.*#-] ",
+    # Those of programs that write name=value.
+    r"\\b(?:ts|time|t|level|lvl)=(?:\\\"[^\\\"]*\\\"|\\S+) ",
+)
+_PLAIN = f'regexReplaceAll "{"|".join(_PREFIXES)}" __line__ "${{1}} "'
+# Field -> how it is shown behind the message.
+_MATTERS = {
+    "route": "route {{ . }}",
+    "status": "status {{ . }}",
+    "latency_ms": "{{ . }} ms",
+    "duration_seconds": "{{ . }} s",
+    "seconds": "{{ . }} s",
+    "request_id": "request {{ . }}",
+}
+_MESSAGE = (
+    "{{ if .msg }}{{ .msg }}{{ else if .path }}{{ .method }} {{ .path }}"
+    "{{ else }}{{ trim ("
+    + _PLAIN
+    + ") }}{{ end }}"
+    + "".join("{{ with ." + field + " }}  ·  " + shown + "{{ end }}" for field, shown in _MATTERS.items())
+)
+# Said by labels already, or of no use to a reader.
+_AGAIN = ("__error__", "__error_details__", "level_extracted", "event_extracted", "request_id_extracted", "time")
+
+
+def readable(selector: str) -> str:
+    """`selector`, and each line that it finds as its message and what matters; all its fields stay in the details."""
+    return f"{selector} | json | line_format `{_MESSAGE}` | drop {', '.join(_AGAIN)}"
 
 
 def log_volume(title: str, description: str, selector: str) -> Panel:
@@ -42,7 +80,7 @@ def log_lines(title: str, description: str, selector: str) -> Panel:
         .enable_log_details(True)
         .sort_order(common.LogsSortOrder.DESCENDING)
         .dedup_strategy(common.LogsDedupStrategy.NONE)
-        .with_target(_query(selector).max_lines(500))
+        .with_target(_query(readable(selector)).max_lines(500))
     )
     return finish(lines.build(), title, description, "short", steps(None), source=LOKI)
 
