@@ -63,11 +63,12 @@ def _requests(at: Limits) -> Row:
                 "class",
                 f"instance_class:kong_http_requests:rate5m{_GATEWAY}",
                 colors={"1xx": CALM, "2xx": GOOD, "3xx": "purple", "4xx": WARN, "5xx": BAD},
+                many=True,
             ),
             widths=(6, 6, 12),
         ),
         line(
-            9,
+            11,
             latency(
                 "Latency",
                 "Time from a request's first byte to the answer's last, without WebSockets; the alert looks at "
@@ -136,7 +137,7 @@ def _causes(at: Limits) -> Row:
             ),
         ),
         line(
-            7,
+            8,
             each(
                 "Connections",
                 "Clients' connections that are open on each gateway.",
@@ -159,6 +160,7 @@ def _causes(at: Limits) -> Row:
                 "percentunit",
                 {"": "job:kong_requests_within_250ms:ratio_rate5m"},
             ),
+            widths=(7, 12, 5),
         ),
     )
 

@@ -117,7 +117,7 @@ def _causes(at: Limits) -> Row:
             ),
         ),
         line(
-            8,
+            13,
             split(
                 "Events by type",
                 "Events processed per second, by type.",

@@ -1,6 +1,6 @@
 """Database: PostgreSQL, its replica, and Redis in front of it."""
 
-from grafana_foundation_sdk.models.dashboard import Dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 
 from config.settings import Settings
 from dashboards.layout import Row, line, row
@@ -11,10 +11,6 @@ from dashboards.panels.series import series
 from dashboards.panels.words import each, is_it_up, share_of_each, sums, traffic
 
 _SERVER = '{instance=~"$server"}'
-_CALLS = f"sum by (queryid, user, datname) (rate(pg_stat_statements_calls_total{_SERVER}[$__rate_interval]))"
-_SLOWEST = (
-    f"topk(10, sum by (queryid, user, datname) (rate(pg_stat_statements_seconds_total{_SERVER}[$__rate_interval])))"
-)
 
 _ABOUT = About(
     "database",
@@ -56,14 +52,14 @@ def _postgres(at: Limits) -> Row:
             widths=(7, 7, 10),
         ),
         line(
-            8,
+            11,
             series(
                 "Transaction rate",
                 "Transactions per second that were committed, and those that were rolled back.",
                 "ops",
                 {
-                    "{{datname}} on {{instance}}": f"instance_datname:pg_commits:rate5m{_SERVER}",
-                    "rolled back on {{instance}}": f"instance:pg_rollbacks:rate5m{_SERVER}",
+                    "commits, {{instance}}": f"sum by (instance) (instance_datname:pg_commits:rate5m{_SERVER})",
+                    "rollbacks, {{instance}}": f"instance:pg_rollbacks:rate5m{_SERVER}",
                 },
             ),
             series(
@@ -71,8 +67,8 @@ def _postgres(at: Limits) -> Row:
                 "Statements per second, and those of them that count as slow by their mean duration.",
                 "ops",
                 {
-                    "all on {{instance}}": f"instance:pg_queries:rate5m{_SERVER}",
-                    "slow on {{instance}}": f"instance:pg_slow_queries:rate5m{_SERVER}",
+                    "all, {{instance}}": f"instance:pg_queries:rate5m{_SERVER}",
+                    "slow, {{instance}}": f"instance:pg_slow_queries:rate5m{_SERVER}",
                 },
                 at.above("postgres_slow_queries:rate"),
             ),
@@ -92,14 +88,26 @@ def _causes(at: Limits) -> Row:
     return row(
         "Causes in PostgreSQL",
         line(
-            8,
+            11,
             series(
                 "Connections by state",
-                "What connections do. Many 'idle in transaction': an application forgets to commit.",
+                "What connections do, on all servers. Many 'idle in transaction': an application forgets to commit.",
                 "short",
-                {"{{state}} on {{instance}}": f"instance_state:pg_connections:sum{_SERVER} > 0"},
+                {"{{state}}": f"sum by (state) (instance_state:pg_connections:sum{_SERVER}) > 0"},
                 stack=True,
+                many=True,
             ),
+            series(
+                "Deadlocks",
+                "Deadlocks within 5 minutes; PostgreSQL ends each by aborting one of the transactions.",
+                "short",
+                {"{{datname}} on {{instance}}": f"instance_datname:pg_deadlocks:increase5m{_SERVER}"},
+                at.above("postgres_deadlocks:count"),
+            ),
+            widths=(14, 10),
+        ),
+        line(
+            8,
             each(
                 "Query duration",
                 "Mean duration of a statement.",
@@ -115,24 +123,6 @@ def _causes(at: Limits) -> Row:
                 f"pg_long_running_transactions_oldest_timestamp_seconds{_SERVER}",
                 at.above("postgres_transaction_age:seconds"),
             ),
-        ),
-        line(
-            8,
-            series(
-                "Deadlocks",
-                "Deadlocks within 5 minutes; PostgreSQL ends each by aborting one of the transactions.",
-                "short",
-                {"{{datname}} on {{instance}}": f"instance_datname:pg_deadlocks:increase5m{_SERVER}"},
-                at.above("postgres_deadlocks:count"),
-            ),
-            each(
-                "Locks",
-                "Locks held or waited for.",
-                "short",
-                "instance",
-                f"instance:pg_locks:sum{_SERVER}",
-                at.above("postgres_locks:count"),
-            ),
             each(
                 "Rolled back",
                 "Share of transactions that were rolled back.",
@@ -143,14 +133,22 @@ def _causes(at: Limits) -> Row:
             ),
         ),
         line(
-            8,
+            11,
+            each(
+                "Locks",
+                "Locks held or waited for.",
+                "short",
+                "instance",
+                f"instance:pg_locks:sum{_SERVER}",
+                at.above("postgres_locks:count"),
+            ),
             series(
                 "Rows",
                 "Rows per second that were read, and that were inserted, updated or deleted.",
                 "ops",
                 {
-                    "read on {{instance}}": f"instance:pg_rows_read:rate5m{_SERVER}",
-                    "written on {{instance}}": f"instance:pg_rows_written:rate5m{_SERVER}",
+                    "read, {{instance}}": f"instance:pg_rows_read:rate5m{_SERVER}",
+                    "written, {{instance}}": f"instance:pg_rows_written:rate5m{_SERVER}",
                 },
             ),
             series(
@@ -158,21 +156,37 @@ def _causes(at: Limits) -> Row:
                 "Size of all databases; and bytes per second of temporary files, for sorts that exceed memory.",
                 "bytes",
                 {
-                    "size on {{instance}}": f"instance:pg_database_size_bytes:sum{_SERVER}",
-                    "temporary, per second, on {{instance}}": f"instance:pg_temp_bytes:rate5m{_SERVER}",
+                    "size, {{instance}}": f"instance:pg_database_size_bytes:sum{_SERVER}",
+                    "temporary, {{instance}}": f"instance:pg_temp_bytes:rate5m{_SERVER}",
                 },
             ),
-            grid(
-                "Statements that take the most time",
-                "The ten statements with the most time spent in them each second. Look one up by its "
-                "id in pg_stat_statements.",
-                {"queryid": "Statement", "user": "User", "datname": "Database"},
-                {"Time": Column(_SLOWEST, "s"), "Calls": Column(f"{_CALLS} and {_SLOWEST}", "ops")},
-                sort="Time",
-                descending=True,
-            ),
-            widths=(7, 7, 10),
         ),
+        line(12, _statements()),
+    )
+
+
+def _statements() -> Panel:
+    who = "queryid, user, datname"
+    # One text for each statement: two servers may have it with other spaces.
+    text = f"topk by (queryid) (1, max by (queryid, statement) (pg_stat_statements_query_id{_SERVER}))"
+    total = f"sum by ({who}) (increase(pg_stat_statements_seconds_total{_SERVER}[$__range]))"
+    calls = f"sum by ({who}) (increase(pg_stat_statements_calls_total{_SERVER}[$__range]))"
+    slowest = f"topk(10, {total})"
+    return grid(
+        "Statements that take the most time",
+        "The ten statements in which the most time was spent within the time shown; $1, $2 stand for values. A command "
+        "other than SELECT, INSERT, UPDATE, DELETE or MERGE has no text here: look it up by its id in "
+        "pg_stat_statements.",
+        {"statement": "Statement", "user": "User", "datname": "Database", "queryid": "Id"},
+        {
+            "Calls": Column(f"{calls} and {slowest}", "short"),
+            "Mean": Column(f"{total} / ({calls} > 0) and {slowest}", "s"),
+            "Total": Column(f"{slowest} * on (queryid) group_left (statement) {text} or on ({who}) {slowest}", "s"),
+        },
+        sort="Total",
+        descending=True,
+        wide="Statement",
+        widths={"User": 130, "Database": 100, "Id": 180, "Calls": 80, "Mean": 90, "Total": 90},
     )
 
 
@@ -212,7 +226,7 @@ def _redis(at: Limits) -> Row:
             widths=(5, 5, 5, 9),
         ),
         line(
-            8,
+            10,
             series(
                 "Commands",
                 "Commands per second, by name.",
@@ -235,6 +249,6 @@ def _redis(at: Limits) -> Row:
                 "instance:redis_net_input_bytes:rate5m",
                 "instance:redis_net_output_bytes:rate5m",
             ),
-            widths=(10, 7, 7),
+            widths=(12, 6, 6),
         ),
     )

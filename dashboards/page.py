@@ -22,7 +22,7 @@ from config.settings import Settings
 from dashboards.layout import Row, line, place, row
 from dashboards.links import to_alert, to_logs, to_runbook
 from dashboards.panels.base import data_link
-from dashboards.panels.colors import BAD, CALM, WARN
+from dashboards.panels.colors import BAD, CALM, GOOD, WARN
 from dashboards.panels.grid import Column, grid
 from dashboards.panels.limits import Limit
 from dashboards.panels.logs import log_lines, log_volume
@@ -126,6 +126,8 @@ def _firing(settings: Settings, about: About) -> Row:
                 {"Since": Column(f"max by (priority, alertname, subject) ({subject}) * 1000", "dateTimeFromNow")},
                 states={"P1": ("P1", BAD), "P2": ("P2", WARN), "P3": ("P3", CALM)},
                 sort="Priority",
+                wide="About",
+                widths={"Priority": 90, "Alert": 290, "Since": 115},
                 links={"Alert": [to_runbook(settings, "Alert"), to_alert(settings, "Alert")]},
                 quiet="Nothing is firing",
             ),
@@ -133,27 +135,30 @@ def _firing(settings: Settings, about: About) -> Row:
                 "What has fired",
                 "Each alert while it was firing, in the colour of its priority.",
                 {"{{alertname}}": _by_priority(components)},
-                {3: ("P1", BAD), 2: ("P2", WARN), 1: ("P3", CALM)},
-                quiet="Nothing has fired in this time",
+                {3: ("P1", BAD), 2: ("P2", WARN), 1: ("P3", CALM), 0: ("nothing", GOOD)},
             ),
-            widths=(3, 11, 10),
+            widths=(3, 13, 8),
         ),
     )
 
 
 def _by_priority(components: str) -> str:
-    """3, 2 and 1 for each alert of P1, P2 and P3 while it fires."""
+    """3, 2 and 1 for each alert of P1, P2 and P3 while it fires, and 0 for "Nothing fires" while none does.
+
+    Without the last, Grafana would complain that the data has no time.
+    """
     one = 'ALERTS{{alertstate="firing",priority="{}",component=~"{}"}}'
-    return "max by (alertname) ({} * 3 or {} * 2 or {})".format(
+    firing = "max by (alertname) ({} * 3 or {} * 2 or {})".format(
         *(one.format(priority, components) for priority in ("P1", "P2", "P3"))
     )
+    return f'{firing} or on () label_replace(vector(0), "alertname", "Nothing fires", "", "")'
 
 
 def _logs(query: str) -> Row:
     return row(
         "Logs",
         line(
-            5,
+            7,
             log_volume("Lines by level", "How many lines were logged, by level. Look at bursts of errors.", query),
         ),
         line(

@@ -6,7 +6,7 @@ from config.settings import Settings
 from dashboards.layout import Row, line, row
 from dashboards.links import to_logs, to_page
 from dashboards.page import About, page
-from dashboards.panels.alerts import alert_groups
+from dashboards.panels.alerts import firing_rules
 from dashboards.panels.grid import Column, grid
 from dashboards.panels.limits import Limits
 from dashboards.panels.series import series
@@ -21,6 +21,7 @@ _PAGES = {
 }
 # How many lines the log agent has sent, by the agent's name.
 _SENT = {"promtail": "promtail_sent_entries_total", "alloy": "loki_write_sent_entries_total"}
+_EVALUATION = "prometheus_rule_group_last_duration_seconds"
 
 _ABOUT = About(
     "system-overview",
@@ -35,7 +36,9 @@ _ABOUT = About(
 def system_overview(settings: Settings, at: Limits) -> Dashboard:
     """The page `system-overview`."""
     return page(
-        settings, _ABOUT, [_host(at), _host_causes(at), _containers(at), _monitoring(at, _SENT[settings.log_agent])]
+        settings,
+        _ABOUT,
+        [_host(at), _host_causes(at), _containers(at, settings.name("")), _monitoring(at, _SENT[settings.log_agent])],
     )
 
 
@@ -100,21 +103,14 @@ def _host_causes(at: Limits) -> Row:
     return row(
         "Causes on the host",
         line(
-            8,
+            9,
             split(
                 "CPU by use",
                 "What CPU time goes to. Much iowait: slow disks; much steal: a neighbour on the hardware.",
                 "percentunit",
                 "mode",
                 'instance_mode:node_cpu_seconds:ratio_rate5m{mode!="idle"}',
-            ),
-            each(
-                "Load per CPU",
-                "Programs that run or wait to, over 5 minutes, for each CPU. Above 1 they wait for each other.",
-                "short",
-                "instance",
-                "instance:node_load5_per_cpu:ratio",
-                at.above("load_per_cpu:ratio"),
+                many=True,
             ),
             sums(
                 "Memory by use",
@@ -137,6 +133,16 @@ def _host_causes(at: Limits) -> Row:
                 at.above("disk_usage:ratio"),
             ),
             shares(
+                "Inodes by file system",
+                "Share of each file system's inodes in use. Without free ones no file can be made.",
+                "mountpoint",
+                "instance_mountpoint:node_filesystem_inodes_utilisation:ratio",
+                at.above("disk_inodes_usage:ratio"),
+            ),
+        ),
+        line(
+            8,
+            shares(
                 "Disk busy",
                 "Share of time in which each disk worked. At 100 % requests queue up.",
                 "device",
@@ -151,19 +157,20 @@ def _host_causes(at: Limits) -> Row:
             ),
         ),
         line(
-            7,
+            8,
+            each(
+                "Load per CPU",
+                "Programs that run or wait to, over 5 minutes, for each CPU. Above 1 they wait for each other.",
+                "short",
+                "instance",
+                "instance:node_load5_per_cpu:ratio",
+                at.above("load_per_cpu:ratio"),
+            ),
             sums(
                 "Network errors and drops",
                 "Packets per second that were broken or thrown away; normally none.",
                 "pps",
                 {"errors": "instance:node_network_errors:rate5m", "drops": "instance:node_network_drops:rate5m"},
-            ),
-            shares(
-                "Inodes by file system",
-                "Share of each file system's inodes in use. Without free ones no file can be made.",
-                "mountpoint",
-                "instance_mountpoint:node_filesystem_inodes_utilisation:ratio",
-                at.above("disk_inodes_usage:ratio"),
             ),
             each(
                 "Major page faults",
@@ -176,17 +183,18 @@ def _host_causes(at: Limits) -> Row:
     )
 
 
-def _containers(at: Limits) -> Row:
+def _containers(at: Limits, prefix: str) -> Row:
     return row(
         "Causes in the containers",
         line(
-            9,
+            13,
             each_container(
                 "CPU by container",
                 "Share of its CPU quota (of the whole host where it has none) that each container uses.",
                 "percentunit",
                 "instance_name:container_cpu_usage:ratio_rate5m",
                 at.above("container_cpu_usage:ratio"),
+                prefix=prefix,
             ),
             each_container(
                 "Memory by container",
@@ -194,16 +202,18 @@ def _containers(at: Limits) -> Row:
                 "percentunit",
                 "instance_name:container_memory_working_set_per_limit:ratio",
                 at.above("container_memory_usage:ratio"),
+                prefix=prefix,
             ),
         ),
         line(
-            9,
+            13,
             each_container(
                 "Restarts by container",
                 "Starts of each container within 15 minutes. More than one: it crashes, or somebody deploys.",
                 "short",
                 "instance_name:container_starts:changes15m",
                 at.above("container_restarts:count"),
+                prefix=prefix,
             ),
             each_container(
                 "Network by container",
@@ -211,6 +221,7 @@ def _containers(at: Limits) -> Row:
                 "Bps",
                 "instance_name:container_network_receive_bytes:rate5m"
                 " + instance_name:container_network_transmit_bytes:rate5m",
+                prefix=prefix,
             ),
         ),
     )
@@ -220,41 +231,19 @@ def _monitoring(at: Limits, sent: str) -> Row:
     return row(
         "The monitoring itself",
         line(
-            8,
-            alert_groups(
+            9,
+            firing_rules(
+                "Rules that fire",
+                "Alert rules of Prometheus and of Loki, so alerts from metrics and from logs alike, the newest first.",
+                '{priority=~"P.+"}',
+            ),
+            split(
                 "In Alertmanager",
-                "What Alertmanager has to send, in its groups: alerts from metrics and from logs alike.",
-            ),
-            sums(
-                "Samples and log lines",
-                "What comes in each second. If samples stop, see Prometheus; if lines do, the shipper or Loki.",
+                "Alerts that Alertmanager has: active ones are sent to people; suppressed ones are silenced, or follow "
+                "from another.",
                 "short",
-                {
-                    "samples": _rate("prometheus_tsdb_head_samples_appended_total"),
-                    "lines shipped": _rate(sent),
-                    "lines stored": _rate("loki_distributor_lines_received_total"),
-                },
-            ),
-            series(
-                "Scrapes by job",
-                "How long each scrape takes. Near the scrape interval, samples are lost.",
-                "s",
-                {"{{job}}": "max by (job) (scrape_duration_seconds)"},
-                many=True,
-            ),
-        ),
-        line(
-            7,
-            series(
-                "Rule evaluation",
-                "Time that the evaluation of each file of rules takes.",
-                "s",
-                {
-                    "{{group}}": "label_replace("
-                    "max by (rule_group) (prometheus_rule_group_last_duration_seconds),"
-                    ' "group", "$1", "rule_group", ".*/(.*)[.]yml;.*")'
-                },
-                many=True,
+                "state",
+                "alertmanager_alerts",
             ),
             sums(
                 "Failures",
@@ -264,6 +253,41 @@ def _monitoring(at: Limits, sent: str) -> Row:
                     "rules": _rate("prometheus_rule_evaluation_failures_total"),
                     "to Alertmanager": _rate("prometheus_notifications_errors_total"),
                     "to people": _rate("alertmanager_notifications_failed_total"),
+                },
+            ),
+        ),
+        line(
+            12,
+            series(
+                "Scrapes by job",
+                "How long each scrape takes. Near the scrape interval, samples are lost.",
+                "s",
+                {"{{job}}": "max by (job) (scrape_duration_seconds)"},
+                many=True,
+            ),
+            series(
+                "Rule evaluation",
+                "Time that the evaluation of a file of rules takes, of the ten slowest.",
+                "s",
+                {
+                    "{{group}}": "label_replace("
+                    f"max by (rule_group) ({_EVALUATION}) and topk(10, max by (rule_group) "
+                    f"(max_over_time({_EVALUATION}[$__range] @ end()))),"
+                    ' "group", "$1", "rule_group", ".*/(.*)[.]yml;.*")'
+                },
+                many=True,
+            ),
+        ),
+        line(
+            9,
+            sums(
+                "Samples and log lines",
+                "What comes in each second. If samples stop, see Prometheus; if lines do, the shipper or Loki.",
+                "short",
+                {
+                    "samples": _rate("prometheus_tsdb_head_samples_appended_total"),
+                    "lines shipped": _rate(sent),
+                    "lines stored": _rate("loki_distributor_lines_received_total"),
                 },
             ),
             each(

@@ -61,7 +61,7 @@ def _server(at: Limits) -> Row:
             widths=(6, 6, 12),
         ),
         line(
-            9,
+            11,
             latency(
                 "Latency",
                 "Time that a message takes; the alert looks at the 95th percentile of each server.",
@@ -86,7 +86,7 @@ def _causes(at: Limits) -> Row:
     return row(
         "Causes",
         line(
-            8,
+            11,
             split(
                 "Errors by type",
                 "Errors per second, by type.",
@@ -116,7 +116,7 @@ def _realtime(at: Limits) -> Row:
     return row(
         "Realtime",
         line(
-            8,
+            9,
             each(
                 "Realtime connections",
                 "Clients connected to Realtime, on each of its servers.",

@@ -1,5 +1,6 @@
 """What every panel has: title, description, source, unit, thresholds, and links on its values."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -10,6 +11,7 @@ from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import DataSourceRef, LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import (
     DashboardLink,
+    DataTransformerConfig,
     FieldConfig,
     FieldConfigSource,
     Panel,
@@ -46,6 +48,18 @@ def finish(
 def targets(queries: Mapping[str, str]) -> list[Builder[Dataquery]]:
     """`queries`, legend -> PromQL, over the time shown."""
     return [_query(n).range().expr(expr).legend_format(legend) for n, (legend, expr) in enumerate(queries.items())]
+
+
+def short_names(prefix: str = "") -> list[DataTransformerConfig]:
+    """Names that fit: without `prefix`, and without the port that PostgreSQL and Redis have everywhere.
+
+    Two servers of one host cannot both have that port, so no two names become one.
+    """
+    shorter = [f"{re.escape(prefix)}(.+)"] if prefix else []
+    return [
+        DataTransformerConfig(id_val="renameByRegex", options={"regex": regex, "renamePattern": "$1"})
+        for regex in [*shorter, "(.+):(?:5432|6379)"]
+    ]
 
 
 def instant(number: int, expr: str) -> prometheus.Dataquery:

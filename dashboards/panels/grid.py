@@ -33,12 +33,15 @@ def grid(
     states: Mapping[str, tuple[str, str]] | None = None,
     sort: str = "",
     descending: bool = False,
+    wide: str = "",
+    widths: Mapping[str, int] | None = None,
     links: Mapping[str, Sequence[Link]] | None = None,
     quiet: str = "",
 ) -> Panel:
     """A table of the present: one row for each set of `labels` (label -> heading), one column for each of `columns`.
 
     `states` is value -> (text, colour) of the cells in the first column; `links` is heading -> links of its cells.
+    `widths` is heading -> pixels; the other columns share what is left. The column `wide` breaks its text into lines.
     """
     rows = (
         table.Panel()
@@ -56,9 +59,12 @@ def grid(
             [
                 DynamicConfigValue("mappings", [states_as(states)]),
                 DynamicConfigValue("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
-                DynamicConfigValue("custom.width", 70),
             ],
         )
+    if wide:
+        rows = rows.override_by_name(wide, _wrapped())
+    for heading, width in (widths or {}).items():
+        rows = rows.override_by_name(heading, [DynamicConfigValue("custom.width", width)])
     for heading, targets in (links or {}).items():
         rows = rows.override_by_name(heading, [DynamicConfigValue("links", [data_link(link) for link in targets])])
     if sort:
@@ -81,6 +87,14 @@ def _one_table(labels: Mapping[str, str], headings: Sequence[str]) -> list[DataT
     return [
         DataTransformerConfig(id_val="merge", options={}),
         DataTransformerConfig(id_val="organize", options=order),
+    ]
+
+
+def _wrapped() -> list[DynamicConfigValue]:
+    # Grafana 12.4 reads the second; releases before it read the first.
+    return [
+        DynamicConfigValue("custom.cellOptions", {"type": "auto", "wrapText": True}),
+        DynamicConfigValue("custom.wrapText", True),
     ]
 
 

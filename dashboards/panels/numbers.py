@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
+from grafana_foundation_sdk.builders import common as make
 from grafana_foundation_sdk.builders import gauge as gauges
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards.links import Link
-from dashboards.panels.base import Unit, finish, latest, targets
+from dashboards.panels.base import Unit, finish, latest, short_names, targets
 from dashboards.panels.limits import Limit, steps
+
+# Pixels: the letters of the name below a dial.
+NAME_SIZE = 12
 
 
 def dial(
@@ -23,7 +27,16 @@ def dial(
     links: Sequence[Link] = (),
 ) -> Panel:
     """A dial from 0 to `maximum` (the highest value of the time shown where not given), red beyond the limit."""
-    made = gauges.Panel().min(0).show_threshold_markers(True).reduce_options(latest()).targets(targets(queries))
+    made = (
+        gauges.Panel()
+        .min(0)
+        .show_threshold_markers(True)
+        .reduce_options(latest())
+        # By itself Grafana makes a name as large as the dial allows, and cuts its end off.
+        .text(make.VizTextDisplayOptions().title_size(NAME_SIZE))
+        .targets(targets(queries))
+        .transformations(short_names())
+    )
     if maximum is not None:
         made = made.max(maximum)
     return finish(made.build(), title, description, unit, steps(limit), links)

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColor, FieldColorModeId, Panel
 
 from dashboards.links import Link
-from dashboards.panels.base import Unit, finish, legend, targets
+from dashboards.panels.base import Unit, finish, legend, short_names, targets
 from dashboards.panels.colors import fixed
 from dashboards.panels.limits import Limit, line_at
 
@@ -24,14 +24,17 @@ def series(
     maximum: float | None = None,
     colors: Mapping[str, str] | None = None,
     many: bool = False,
+    prefix: str = "",
     links: Sequence[Link] = (),
 ) -> Panel:
     """Lines over time: `queries` is legend -> PromQL.
 
-    `limit` is drawn as a dashed line, `stack` piles the lines up, `colors` is legend -> colour, and `many` puts a long
-    legend to the right.
+    `limit` is drawn as a dashed line, `stack` piles the lines up, and `colors` is legend -> colour. The legend stands
+    below, where Grafana gives it a third of the panel: room for two lines in a panel 8 units high, three in 9, four in
+    11. `many` puts it to the right, for a panel that is half a page wide.
+    `prefix` is what names begin with and need not be said.
     """
-    table = common.LegendDisplayMode.TABLE
+    right, bottom = common.LegendPlacement.RIGHT, common.LegendPlacement.BOTTOM
     lines = (
         timeseries.Panel()
         .line_width(1)
@@ -42,11 +45,13 @@ def series(
         .axis_soft_min(0)
         .tooltip(make.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
         .legend(
-            legend(table, common.LegendPlacement.RIGHT, "lastNotNull", "max")
-            if many
-            else legend(table, common.LegendPlacement.BOTTOM, "lastNotNull", "mean", "max")
+            legend(common.LegendDisplayMode.TABLE, right if many else bottom, "lastNotNull", "max")
+            # The largest come first, and are seen wherever the others do not fit.
+            .sort_by("Max")
+            .sort_desc(True)
         )
         .targets(targets(queries))
+        .transformations(short_names(prefix))
     )
     if stack:
         lines = lines.stacking(piled())

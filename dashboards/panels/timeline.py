@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards.links import Link
-from dashboards.panels.base import finish, legend, targets
+from dashboards.panels.base import finish, legend, short_names, targets
 from dashboards.panels.colors import states_as
 from dashboards.panels.limits import steps
 
@@ -18,7 +18,6 @@ def timeline(
     queries: Mapping[str, str],
     states: Mapping[int, tuple[str, str]],
     *,
-    quiet: str = "",
     links: Sequence[Link] = (),
 ) -> Panel:
     """A bar for each series of `queries` (legend -> PromQL). `states` is value -> (text, colour)."""
@@ -32,7 +31,6 @@ def timeline(
         .legend(legend(common.LegendDisplayMode.LIST, common.LegendPlacement.BOTTOM))
         .mappings([states_as({str(state): shown for state, shown in states.items()})])
         .targets(targets(queries))
+        .transformations(short_names())
     )
-    if quiet:
-        bars = bars.no_value(quiet)
     return finish(bars.build(), title, description, "none", steps(None), links)

@@ -62,13 +62,15 @@ def each(
 
 
 def shares(title: str, description: str, label: str, expr: str, limit: Limit) -> Panel:
-    """A line from 0 to 100 % for each value of `label`; `expr` gives shares of 1."""
-    return each(title, description, "percentunit", label, expr, limit, maximum=1)
+    """A line from 0 to 100 % for each value of `label`, of which there may be many; `expr` gives shares of 1."""
+    return each(title, description, "percentunit", label, expr, limit, maximum=1, many=True)
 
 
-def each_container(title: str, description: str, unit: Unit, expr: str, limit: Limit | None = None) -> Panel:
-    """A line for each container, of which there are many."""
-    return each(title, description, unit, "name", expr, limit, many=True)
+def each_container(
+    title: str, description: str, unit: Unit, expr: str, limit: Limit | None = None, *, prefix: str
+) -> Panel:
+    """A line for each container, of which there are many; those of this stack without the `prefix` of their names."""
+    return series(title, description, unit, {"{{name}}": expr}, limit, many=True, prefix=prefix)
 
 
 def split(
@@ -81,10 +83,11 @@ def split(
     *,
     stack: bool = True,
     colors: Mapping[str, str] | None = None,
+    many: bool = False,
 ) -> Panel:
     """The sum of `metric`, split by `label`: errors by cause, events by type. `colors` is value -> colour."""
     queries = {_by(label): f"sum by ({label}) ({metric})"}
-    return series(title, description, unit, queries, limit, stack=stack, colors=colors)
+    return series(title, description, unit, queries, limit, stack=stack, colors=colors, many=many)
 
 
 def sums(

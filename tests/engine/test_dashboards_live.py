@@ -11,11 +11,13 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+import yaml
 
 from dashboards.links import to_request
 from tests.unit.drawn import Json, Query, dashboards, dev_settings, panels, queries
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.live
 _PATIENCE = 300
 
 # Panels that are empty while all is well. They are asked for the alert that always fires in place of the others.
-EMPTY_WHEN_QUIET = {"Firing now", "What has fired"}
+EMPTY_WHEN_QUIET = {"Firing now"}
 
 # Panels whose value is no number where there is nothing to divide, and why that is right.
 MAY_BE_NO_NUMBER = {
@@ -151,12 +153,57 @@ def test_a_panel_has_data_for_each_value_that_can_be_chosen(live: Stack, uid: st
                 assert live.ask(query), f"{value}: {query.expr}"
 
 
-def test_alertmanager_has_what_its_panel_shows(live: Stack) -> None:
-    shown = [panel for page in dashboards().values() for panel in panels(page) if panel["type"] == "alertGroups"]
-    assert shown
-    groups = live.get("alertmanager", "/api/v2/alerts/groups")
-    alerts = {alert["labels"]["alertname"] for group in groups for alert in group["alerts"]}
-    assert "Watchdog" in alerts
+def test_the_rules_that_fire_can_be_asked_for(live: Stack) -> None:
+    """As Grafana does for its list of alerts: of Prometheus and of Loki."""
+    assert [panel for page in dashboards().values() for panel in panels(page) if panel["type"] == "alertlist"]
+    groups = live.get("prometheus", "/api/v1/rules", type="alert")["data"]["groups"]
+    firing = {rule["name"] for group in groups for rule in group["rules"] if rule["state"] == "firing"}
+    assert "Watchdog" in firing
+    assert live.get("loki", "/prometheus/api/v1/rules")["status"] == "success"
+
+
+def legends() -> Iterator[tuple[str, list[str]]]:
+    text = (Path(__file__).parents[1] / "unit/legends.yaml").read_text()
+    yield from sorted(yaml.safe_load(text).items())
+
+
+def named(legend: str, labels: dict[str, str]) -> str:
+    """The name that Grafana gives a series with these labels."""
+    return re.sub(r"{{(\w+)}}", lambda match: labels.get(match.group(1), ""), legend)
+
+
+@pytest.mark.parametrize(("name", "expected"), [pytest.param(name, names, id=name) for name, names in legends()])
+def test_a_legend_has_no_more_and_no_longer_names_than_there_is_room_for(
+    live: Stack, name: str, expected: list[str]
+) -> None:
+    found = set()
+    for query in queries():
+        if f"{query.dashboard} / {query.panel}" == name:
+            for labels, _ in live.ask(query):
+                found.add(named(query.legend, labels))
+    # A stack of another name has it in the names of its containers.
+    found = {re.sub(r"^monitoring-[a-z]+(-\d+)?-", "monitoring-dev-", each) for each in found}
+    assert len(found) <= len(expected), sorted(found)
+    assert max(map(len, found)) <= max(map(len, expected)), sorted(found - set(expected))
+
+
+def test_a_statement_on_rows_has_its_text_and_no_value_in_it(live: Stack) -> None:
+    (query,) = [each for each in queries() if each.unit == "string" and "group_left (statement)" in each.expr]
+    texts = [labels.get("statement", "") for labels, _ in live.ask(query)]
+    assert any(text.lower().startswith("select") for text in texts)
+    assert not any("'" in text or "/*" in text for text in texts)
+    found = live.get("prometheus", "/api/v1/query", query='{job="postgres",query!=""}')["data"]["result"]
+    assert not found
+
+
+def test_the_demos_lines_are_shown_as_their_message(live: Stack) -> None:
+    (query,) = [each for each in queries() if each.dashboard == "api-gateway" and each.panel == "Lines"]
+    now = time.time_ns()
+    answer = live.get("loki", "/loki/api/v1/query_range", query=query.expr, start=now - 3600 * 10**9, end=now, limit=50)
+    lines = [line for stream in answer["data"]["result"] for _, line in stream["values"]]
+    assert lines
+    assert not [line for line in lines if line.startswith("{")]
+    assert [line for line in lines if "route" in line and "status" in line and "request" in line]
 
 
 def log_links() -> set[str]:
