@@ -5,11 +5,10 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, Panel
 from config.settings import Settings
 from dashboards.layout import Row, line, row
 from dashboards.links import to_logs, to_page
+from dashboards.monitoring_itself import monitoring_itself
 from dashboards.page import About, page
-from dashboards.panels.alerts import firing_rules
 from dashboards.panels.grid import Column, grid
 from dashboards.panels.limits import Limits
-from dashboards.panels.series import series
 from dashboards.panels.words import each, each_container, is_it_up, share, shares, split, sums, traffic
 
 _WINDOWS = {"5 min": "5m", "1 hour": "1h", "24 hours": "24h", "7 days": "7d", "30 days": "30d"}
@@ -19,9 +18,6 @@ _PAGES = {
     "API Gateway": "api-gateway",
     "Business Metrics": "business-metrics",
 }
-# How many lines the log agent has sent, by the agent's name.
-_SENT = {"promtail": "promtail_sent_entries_total", "alloy": "loki_write_sent_entries_total"}
-_EVALUATION = "prometheus_rule_group_last_duration_seconds"
 
 _ABOUT = About(
     "system-overview",
@@ -38,7 +34,7 @@ def system_overview(settings: Settings, at: Limits) -> Dashboard:
     return page(
         settings,
         _ABOUT,
-        [_host(at), _host_causes(at), _containers(at, settings.name("")), _monitoring(at, _SENT[settings.log_agent])],
+        [_host(at), _host_causes(at), _containers(at, settings.name("")), monitoring_itself(at, settings.log_agent)],
     )
 
 
@@ -225,82 +221,3 @@ def _containers(at: Limits, prefix: str) -> Row:
             ),
         ),
     )
-
-
-def _monitoring(at: Limits, sent: str) -> Row:
-    return row(
-        "The monitoring itself",
-        line(
-            9,
-            firing_rules(
-                "Rules that fire",
-                "Alert rules of Prometheus and of Loki, so alerts from metrics and from logs alike, the newest first.",
-                '{priority=~"P.+"}',
-            ),
-            split(
-                "In Alertmanager",
-                "Alerts that Alertmanager has: active ones are sent to people; suppressed ones are silenced, or follow "
-                "from another.",
-                "short",
-                "state",
-                "alertmanager_alerts",
-            ),
-            sums(
-                "Failures",
-                "Rules not evaluated and notifications not sent, per second; normally none.",
-                "short",
-                {
-                    "rules": _rate("prometheus_rule_evaluation_failures_total"),
-                    "to Alertmanager": _rate("prometheus_notifications_errors_total"),
-                    "to people": _rate("alertmanager_notifications_failed_total"),
-                },
-            ),
-        ),
-        line(
-            12,
-            series(
-                "Scrapes by job",
-                "How long each scrape takes. Near the scrape interval, samples are lost.",
-                "s",
-                {"{{job}}": "max by (job) (scrape_duration_seconds)"},
-                many=True,
-            ),
-            series(
-                "Rule evaluation",
-                "Time that the evaluation of a file of rules takes, of the ten slowest.",
-                "s",
-                {
-                    "{{group}}": "label_replace("
-                    f"max by (rule_group) ({_EVALUATION}) and topk(10, max by (rule_group) "
-                    f"(max_over_time({_EVALUATION}[$__range] @ end()))),"
-                    ' "group", "$1", "rule_group", ".*/(.*)[.]yml;.*")'
-                },
-                many=True,
-            ),
-        ),
-        line(
-            9,
-            sums(
-                "Samples and log lines",
-                "What comes in each second. If samples stop, see Prometheus; if lines do, the shipper or Loki.",
-                "short",
-                {
-                    "samples": _rate("prometheus_tsdb_head_samples_appended_total"),
-                    "lines shipped": _rate(sent),
-                    "lines stored": _rate("loki_distributor_lines_received_total"),
-                },
-            ),
-            each(
-                "Memory of Loki",
-                "Resident memory of Loki, which has the largest caches of the stack.",
-                "bytes",
-                "service",
-                'process_resident_memory_bytes{job="loki"}',
-                at.above("loki_memory:bytes"),
-            ),
-        ),
-    )
-
-
-def _rate(counter: str) -> str:
-    return f"rate({counter}[$__rate_interval])"
