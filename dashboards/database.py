@@ -226,7 +226,7 @@ def _redis(at: Limits) -> Row:
             widths=(5, 5, 5, 9),
         ),
         line(
-            10,
+            11,
             series(
                 "Commands",
                 "Commands per second, by name.",
