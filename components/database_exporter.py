@@ -1,6 +1,6 @@
 """What the exporters of the databases are alike in."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
@@ -15,7 +15,8 @@ class DatabaseExporter(Service):
     """An exporter that speaks for a database.
 
     Takes `image`, whose arguments config.prometheus.jobs knows; `env`: where the database is; `password`: the file with
-    the password for it; `port` and `path` that answer when the exporter works, whatever its database does.
+    the password for it; `files`: others that it reads; `port` and `path` that answer when the exporter works, whatever
+    its database does.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class DatabaseExporter(Service):
         user: str,
         env: Mapping[str, str],
         password: File,
+        files: Sequence[File] = (),
         port: int,
         path: str,
         opts: pulumi.ResourceOptions | None = None,
@@ -38,7 +40,7 @@ class DatabaseExporter(Service):
             user=user,
             command=EXPORTER_ARGUMENTS[image],
             env=env,
-            files=[password],
+            files=[password, *files],
             health=http_health(port, path),
             # A database outside of the stack is reached over the network that leads out.
             reach=Reach(edge=not host.settings.demo, backend=True),

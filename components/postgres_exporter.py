@@ -5,7 +5,7 @@ import pulumi
 from components.database_exporter import DatabaseExporter
 from components.file import File
 from components.host import Host
-from config.prometheus.jobs import CONNECT_TIMEOUT
+from config.prometheus.jobs import CONNECT_TIMEOUT, STATEMENTS, STATEMENTS_FILE
 from config.settings import PostgresServer
 
 _PASSWORD = "/run/config/postgres_password"  # noqa: S105 (a path)
@@ -37,6 +37,7 @@ class PostgresExporter(DatabaseExporter):
                 "DATA_SOURCE_PASS_FILE": _PASSWORD,
             },
             password=File(_PASSWORD, backend.postgres_password.get_secret_value(), secret=True),
+            files=[File(STATEMENTS_FILE, STATEMENTS)],
             port=9187,
             path="/",
             opts=opts,

@@ -168,7 +168,7 @@ def _causes(at: Limits) -> Row:
 def _statements() -> Panel:
     who = "queryid, user, datname"
     # One text for each statement: two servers may have it with other spaces.
-    text = f"topk by (queryid) (1, max by (queryid, statement) (pg_stat_statements_query_id{_SERVER}))"
+    text = f"topk by (queryid) (1, max by (queryid, statement) (pg_statement_info{_SERVER}))"
     total = f"sum by ({who}) (increase(pg_stat_statements_seconds_total{_SERVER}[$__range]))"
     calls = f"sum by ({who}) (increase(pg_stat_statements_calls_total{_SERVER}[$__range]))"
     slowest = f"topk(10, {total})"

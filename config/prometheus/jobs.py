@@ -5,12 +5,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from config.settings import Settings
 
 REALTIME_TOKEN = "/run/config/realtime_token"
+# Where postgres_exporter finds statements.yaml, and what is in it.
+STATEMENTS_FILE = "/etc/postgres_exporter/statements.yaml"
+STATEMENTS = (Path(__file__).parent / "statements.yaml").read_text()
 
 # Seconds that an exporter waits for its server, or for the server's name. By default they wait longer than a scrape may
 # take: then the exporter would seem down, and not the server.
@@ -20,9 +24,8 @@ CONNECT_TIMEOUT = 3
 EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "postgres-exporter": (
         "--collector.stat_statements",
-        # The text of each statement, shortened, as pg_stat_statements_query_id; since postgres_exporter 0.18.
-        "--collector.stat_statements.include_query",
-        "--collector.stat_statements.query_length=200",
+        # Deprecated, but the only way in which the database itself decides what it gives away.
+        f"--extend.query-path={STATEMENTS_FILE}",
         "--collector.long_running_transactions",
         "--collector.database_wraparound",
         "--collector.postmaster",
@@ -32,19 +35,6 @@ EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "node-exporter": ("--collector.netdev.device-exclude=^(lo|veth.*|br-.*|docker.*|ifb.*)$",),
     "cadvisor": ("--docker_only=true", "--store_container_labels=false", "--housekeeping_interval=10s"),
 }
-
-# What becomes of a statement's text. PostgreSQL puts $1 in place of values, but not in commands such as ALTER ROLE …
-# PASSWORD, not in comments, and not where an entry of pg_stat_statements was thrown out while its statement ran. So
-# only statements on rows keep theirs, up to a comment, and none with a quote in it; the rest is known by its id.
-_STATEMENTS: tuple[Mapping[str, Any], ...] = (
-    {
-        "source_labels": ["query"],
-        "regex": r"(?is)\s*((?:select|insert|update|delete|merge|with|values)\b(?:[^'/-]|/[^*']|-[^-'])*[/-]?)"
-        r"(?:/\*.*|--.*)?",
-        "target_label": "statement",
-    },
-    {"regex": "query", "action": "labeldrop"},
-)
 
 
 @dataclass(frozen=True)
@@ -146,7 +136,6 @@ def _exporter_jobs(settings: Settings) -> list[ScrapeJob]:
             ),
             ("pg_up", "pg_stat_database_xact_commit", "pg_stat_activity_count", "pg_settings_max_connections"),
             20_000,
-            metric_relabel=_STATEMENTS,
         ),
         ScrapeJob(
             "redis",

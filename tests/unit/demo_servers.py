@@ -132,10 +132,10 @@ class Servers:
         )
         return count == 1 and self.can_connect(self.replica)
 
-    def query(self, server: Server, statement: str, user: str = "defillama") -> Any:
+    def query(self, server: Server, statement: str, user: str = "defillama", database: str = "") -> Any:
         """Return the first value of a statement's first row, asked as the application or another role."""
         secret = "postgres" if user == "defillama" else user
-        database = "defillama" if user == "defillama" else "postgres"
+        database = database or ("defillama" if user == "defillama" else "postgres")
         with psycopg.connect(
             host="127.0.0.1",
             port=server.port,

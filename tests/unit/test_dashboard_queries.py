@@ -1,15 +1,11 @@
 """What some queries of the dashboards give, asked of Prometheus' own engine through promtool."""
 
-import re
 import subprocess
 from pathlib import Path
 
-import pytest
 import yaml
 
-from config.prometheus import prometheus_files
-from config.prometheus.jobs import EXPORTER_ARGUMENTS
-from tests.unit.drawn import dashboards, dev_settings, panels, queries
+from tests.unit.drawn import dashboards, panels, queries
 
 Series = dict[str, str]
 Sample = dict[str, str | float]
@@ -71,8 +67,7 @@ def statements(*texts: str) -> Series:
             series[f"pg_stat_statements_seconds_total{{{labels}}}"] = seconds
             series[f"pg_stat_statements_calls_total{{{labels}}}"] = "0+60x60"
     for server, text in enumerate(texts):
-        series[f'pg_stat_statements_query_id{{queryid="1",instance="{server}",statement="{text}"}}'] = "1x60"
-    series['pg_stat_statements_query_id{queryid="2",instance="postgres:5432"}'] = "1x60"
+        series[f'pg_statement_info{{queryid="1",instance="{server}",statement="{text}"}}'] = "1x60"
     return series
 
 
@@ -96,42 +91,3 @@ def test_a_statement_has_its_calls_and_their_mean_time(tmp_path: Path) -> None:
     panel = "Statements that take the most time"
     asked(tmp_path, query(panel, 0), statements(), [row("1", 7200), row("2", 7200)])
     asked(tmp_path, query(panel, 1), statements(), [row("1", 0.1), row("2", 0.05)])
-
-
-def test_the_exporter_is_told_to_serve_the_text_shortened() -> None:
-    arguments = EXPORTER_ARGUMENTS["postgres-exporter"]
-    assert "--collector.stat_statements.include_query" in arguments
-    assert "--collector.stat_statements.query_length=200" in arguments
-
-
-def relabelled(text: str) -> str:
-    """The label `statement` that Prometheus gives a statement of this `text`; empty without one."""
-    config = yaml.safe_load(prometheus_files(dev_settings())["prometheus.yml"])
-    (job,) = [job for job in config["scrape_configs"] if job["job_name"] == "postgres"]
-    rule, drop = job["metric_relabel_configs"]
-    assert drop == {"action": "labeldrop", "regex": "query"}
-    assert rule["target_label"] == "statement"
-    # Prometheus anchors the expression at both ends; of RE2 it uses nothing that `re` reads otherwise.
-    found = re.fullmatch(rule["regex"], text)
-    return found.group(1) if found else ""
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("SELECT a - b, c / $1 FROM t WHERE d->>$2 = $3", "SELECT a - b, c / $1 FROM t WHERE d->>$2 = $3"),
-        ("\n  with x AS (SELECT $1)\nINSERT INTO t", "with x AS (SELECT $1)\nINSERT INTO t"),
-        ("SELECT pg_sleep($1) /* request_id=77 */", "SELECT pg_sleep($1) "),
-        ("UPDATE t SET a = $1 -- for anna@example.org", "UPDATE t SET a = $1 "),
-        # Cut off by the exporter.
-        ("DELETE FROM t WHERE a = $1 AND b -", "DELETE FROM t WHERE a = $1 AND b -"),
-        ("ALTER ROLE app PASSWORD 'secret'", ""),
-        ("CREATE USER MAPPING FOR app SERVER s OPTIONS (password 'secret')", ""),
-        ("SELECT * FROM users WHERE name = 'anna'", ""),
-        ("/* 'anna' */ SELECT $1", ""),
-        ("SELECT -'secret'", ""),
-        ("selection", ""),
-    ],
-)
-def test_the_text_of_a_statement_holds_no_value(text: str, shown: str) -> None:
-    assert relabelled(text) == shown

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from config.prometheus.jobs import STATEMENTS
 from tests.unit.demo_process import Demo, free_ports, running, wait_for
 from tests.unit.demo_servers import PATH, POSTGRES_USER, Servers, missing, running_servers
 
@@ -362,3 +364,20 @@ def test_a_missing_data_directory_is_named(script: str, servers: Servers) -> Non
     result = subprocess.run(command, env={"PATH": PATH}, capture_output=True, text=True, check=False, timeout=10)
     assert result.returncode != 0
     assert "PGDATA: set it to a directory inside the data volume" in result.stderr
+
+
+def test_the_exporter_is_given_the_text_of_statements_without_values(servers: Servers) -> None:
+    exporter = ("exporter", "defillama")
+    servers.query(servers.primary, "SELECT count(*) FROM pg_class WHERE relname = 'value-1' /* value-2 */")
+    servers.query(servers.primary, "SELECT -- value-3\n 1")
+    recorded = servers.query(servers.primary, "SELECT string_agg(query, ' ') FROM pg_stat_statements", *exporter)
+    # The scripts that made the roles, for one.
+    assert "PASSWORD '" in recorded
+    assert "value-2" in recorded
+    wanted = yaml.safe_load(STATEMENTS)["pg_statement"]["query"]
+    given = servers.query(servers.primary, f"SELECT string_agg(statement, E'\\n') FROM ({wanted}) AS given", *exporter)
+    lines = given.splitlines()
+    assert "SELECT count(*) FROM pg_class WHERE relname = $1" in lines
+    assert "SELECT" in lines
+    assert max(map(len, lines)) <= 200
+    assert not {word for word in ("'", "PASSWORD", "ROLE", "value-", "/*", "--") if word in given}
