@@ -10,6 +10,7 @@ from components.reloadable import Reloadable
 from config.prometheus import prometheus_files
 from config.prometheus.jobs import REALTIME_TOKEN
 from config.settings import Settings
+from images.catalogue import tags
 
 
 class Prometheus(Reloadable):
@@ -21,7 +22,7 @@ class Prometheus(Reloadable):
             "prometheus",
             host,
             directory="/etc/prometheus",
-            files=prometheus_files(settings),
+            files=prometheus_files(settings, tags(settings)),
             secrets=_secrets(settings),
             check="promtool check config",
             data="/prometheus",

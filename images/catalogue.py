@@ -106,6 +106,15 @@ def image_keys_of(settings: Settings) -> list[str]:
     return keys
 
 
+def tags(settings: Settings) -> dict[str, str]:
+    """Key -> tag of each image that the stack uses, as it overrides it, else as images.yaml pins it.
+
+    What is built here has no version, and is left out.
+    """
+    images = wanted(image_keys_of(settings), settings.images.overrides)
+    return {key: image.reference.tag for key, image in images.items() if not image.build}
+
+
 def references(settings: Settings, keys: Iterable[str]) -> dict[str, str]:
     """Key -> reference: as the stack overrides it, else as images.yaml pins it.
 

@@ -12,18 +12,25 @@ import yaml
 from config.prometheus.durations import seconds, shorten_waits
 from config.prometheus.guards import absent_rules, threshold_rules
 from config.prometheus.jobs import ScrapeJob, scrape_jobs
+from config.prometheus.support import support_rules
 from config.settings import Settings
+from config.support import support_table
 
 _RULES = Path(__file__).parent / "rules"
 
 
-def prometheus_files(settings: Settings) -> dict[str, str]:
-    """Path below /etc/prometheus -> text of every file that Prometheus reads, but for the secrets."""
+def prometheus_files(settings: Settings, tags: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Path below /etc/prometheus -> text of every file that Prometheus reads, but for the secrets.
+
+    `tags` is key of images.yaml -> tag of the image that runs, from which follows until when it is supported; what is
+    not in it gets no such series.
+    """
     files = {"prometheus.yml": _yaml(_prometheus_config(settings))}
     for source in sorted(_RULES.glob("*.yml")):
         files[f"rules/{source.name}"] = source.read_text()
     files["rules/absent.yml"] = _yaml(absent_rules(scrape_jobs(settings), len(settings.thresholds)))
     files["rules/thresholds.yml"] = _yaml(threshold_rules(settings.thresholds))
+    files["rules/support.yml"] = _yaml(support_rules(tags or {}, support_table()))
     if settings.drill:
         files = {path: shorten_waits(text) if path.startswith("rules/") else text for path, text in files.items()}
     return files

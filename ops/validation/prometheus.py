@@ -11,6 +11,7 @@ from config.prometheus import prometheus_files
 from config.prometheus.durations import seconds
 from config.prometheus.jobs import scrape_jobs
 from config.settings import Settings
+from images.catalogue import tags
 from ops.validation.check import Check, get, query
 
 
@@ -26,7 +27,7 @@ def checks(settings: Settings, _: docker.DockerClient) -> Iterator[Check]:
 
     wanted = {
         rule.get("alert") or rule.get("record")
-        for path, text in prometheus_files(settings).items()
+        for path, text in prometheus_files(settings, tags(settings)).items()
         if path.startswith("rules/")
         for group in yaml.safe_load(text)["groups"]
         for rule in group["rules"]

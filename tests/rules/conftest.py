@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from config.prometheus import prometheus_files
+from images.catalogue import tags
 from tests.rules.reading import CASES, dev
 
 
@@ -14,7 +15,7 @@ from tests.rules.reading import CASES, dev
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the files of a demo stack."""
     directory = tmp_path_factory.mktemp("prometheus")
-    write(directory, prometheus_files(dev()))
+    write(directory, prometheus_files(dev(), tags(dev())))
     return directory
 
 

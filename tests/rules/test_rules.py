@@ -15,6 +15,7 @@ from config.prometheus.durations import seconds, shorten_waits
 from config.prometheus.jobs import scrape_jobs
 from config.settings import ROOT, Settings, default_thresholds
 from dashboards import build
+from images.catalogue import tags
 from lab import toolchain
 from lab.cache import cache
 from tests.rules.conftest import write
@@ -68,7 +69,7 @@ def run(*command: str, cwd: Path) -> str:
     ],
 )
 def test_prometheus_accepts_its_files(settings: Settings, tmp_path: Path) -> None:
-    write(tmp_path, prometheus_files(settings))
+    write(tmp_path, prometheus_files(settings, tags(settings)))
     # Only the syntax, as the token of Realtime is not there.
     run("promtool", "check", "config", "--syntax-only", "--lint=all", "--lint-fatal", "prometheus.yml", cwd=tmp_path)
     rules = [str(path) for path in sorted((tmp_path / "rules").iterdir())]
@@ -133,8 +134,9 @@ def test_a_file_holds_one_component_and_alerts_and_recordings_apart() -> None:
 
 
 def test_names_are_used_once() -> None:
-    counts = Counter((rule.name, rule.is_alert) for rule in WRITTEN)
-    assert [name for (name, _), count in counts.items() if count > 1] == []
+    """Once for each priority, for an alert that gets more urgent."""
+    counts = Counter((rule.name, rule.is_alert, rule.body.get("labels", {}).get("priority")) for rule in WRITTEN)
+    assert [name for (name, *_), count in counts.items() if count > 1] == []
 
 
 def test_every_alert_has_what_its_reader_needs() -> None:
