@@ -1,13 +1,19 @@
-"""`ops images` and `ops bundle`: which images, from where, and as one file."""
+"""`ops images` and `ops bundle`: which images, from where, how far behind, and as one file."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lab.cache import cache
 from ops.cli.common import Override, Stack, clear_errors, open_session
-from ops.report import console, say, success
+from ops.report import console, say, success, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from images.outdated import Finding, State
 
 images_app = typer.Typer(help="The images of the stack.", no_args_is_help=True)
 bundle_app = typer.Typer(help="Images as one file, for a Docker host without a registry.", no_args_is_help=True)
@@ -40,6 +46,64 @@ def pin_images(
         session = open_session(stack)
         for key, digest in pin(session.settings, session.engine, say, keys or ()).items():
             success(f"{key} {digest}")
+
+
+# The exit code of `ops images outdated` by the worst state; 1 and 2 are for commands that fail and wrong arguments.
+_CODES: "Mapping[State, int]" = {
+    "current": 0,
+    "unknown": 5,
+    "patch": 3,
+    "ends soon": 3,
+    "ended": 4,
+    "unpublished": 4,
+}
+_WORST = (4, 3, 5, 0)
+
+
+@images_app.command("outdated")
+def outdated_images(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON in place of the table.")] = False,
+    endoflife: Annotated[
+        str, typer.Option(help="Address of endoflife.date, or of a mirror of it.", envvar="MONITORING_ENDOFLIFE_URL")
+    ] = "https://endoflife.date",
+) -> None:
+    """Which images are behind their registries, and which lines are no longer mended.
+
+    Exit code 0: nothing to do; 3: a newer patch release, or support ends soon; 4: support has ended, or the registry
+    has no such tag; 5: none of these as far as is known, but something could not be asked.
+    """
+    with clear_errors():
+        from datetime import UTC, datetime, timedelta
+
+        from config.settings import default_thresholds
+        from config.support import support_table
+        from images.catalogue import catalogue
+        from images.outdated import outdated
+
+        today = datetime.now(UTC).date()
+        soon = timedelta(seconds=default_thresholds()["support_left:seconds"])
+        findings = outdated(catalogue().values(), support_table(), today, endoflife)
+        states = [finding.state(today, soon) for finding in findings]
+        if as_json:
+            rows = [finding.as_dict(today, soon) for finding in findings]
+            console.print(json.dumps(rows, indent=2), markup=False)
+        else:
+            _show_outdated(findings, states)
+    codes = {_CODES[state] for state in states} | {0}
+    raise typer.Exit(next(code for code in _WORST if code in codes))
+
+
+def _show_outdated(findings: "Sequence[Finding]", states: "Sequence[State]") -> None:
+    """A line for each image, and then what could not be asked."""
+    row = "{:<18} {:<18} {:<18} {:<18} {:<16} {}".format
+    console.print(row("image", "pinned", "newest patch", "newest", "supported until", "state"), style="bold")
+    for finding, state in zip(findings, states, strict=True):
+        until = str(finding.until or {True: "no day is set", False: "no longer", None: "?"}[finding.supported])
+        versions = [str(version or "?") for version in (finding.pinned, finding.patch, finding.newest)]
+        console.print(row(finding.key, *versions, until, state), markup=False)
+    for finding in findings:
+        for problem in finding.problems:
+            warn(f"{finding.key}: {problem}")
 
 
 @bundle_app.command("save")
