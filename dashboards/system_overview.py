@@ -77,19 +77,22 @@ def _host(at: Limits) -> Row:
                 {"{{service}}": 'min by (service) ({__name__=~"up|pg_up|redis_up"})'},
                 links=[to_page(uid, title) for title, uid in _PAGES.items()],
             ),
-            _availability(),
+            _availability(at),
             widths=(13, 11),
         ),
     )
 
 
-def _availability() -> Panel:
+def _availability(at: Limits) -> Panel:
     ratio = "min by (service) (instance:service_available:ratio_{})"
+    left = "min by (service) (component:support_ends:timestamp_seconds) - time()"
     return grid(
         "Availability",
-        "Share of the time in which each service answered; time that nobody watched does not count.",
+        "Share of the time in which each service answered (time that nobody watched does not count), and how long its "
+        "version is still supported, where its project sets a day.",
         {"service": "Service"},
-        {title: Column(ratio.format(window), "percentunit") for title, window in _WINDOWS.items()},
+        {title: Column(ratio.format(window), "percentunit") for title, window in _WINDOWS.items()}
+        | {"Support left": Column(left, "dtdurations", at.below("support_left:seconds"))},
         sort="Service",
         links={"Service": [to_logs('{service=~".*${__data.fields.Service}.*"}', "Its logs")]},
     )

@@ -19,7 +19,7 @@ from config.settings import ROOT, default_thresholds
 from dashboards import build
 from dashboards.links import to_logs, to_request
 from dashboards.objectives import PAGE_BURN
-from images.catalogue import pinned
+from images.catalogue import pinned, tags
 from lab import toolchain
 from lab.cache import cache as cache_directory
 from tests.unit.drawn import UIDS, Json, Query, dashboards, dev_settings, panels, queries, thresholds
@@ -276,7 +276,7 @@ def series_of(expr: str) -> set[str]:
 @cache
 def rules() -> list[Json]:
     """Every rule as Prometheus gets it."""
-    files = prometheus_files(dev_settings())
+    files = prometheus_files(dev_settings(), tags(dev_settings()))
     texts = [text for path, text in files.items() if path.startswith("rules/")]
     return [rule for text in texts for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
 
