@@ -8,14 +8,16 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 import uuid
 import zipfile
 from pathlib import Path
 
 import docker
 import pytest
-import yaml
 
+from config.versions import version_of
+from images.catalogue import catalogue
 from lab import base, debian, images, modules, pages, plan, process, toolchain
 from lab import engine as lab_engine
 from lab.cache import cache
@@ -206,21 +208,38 @@ def test_an_unknown_name_is_answered_with_the_known_ones(tmp_path: Path) -> None
         images.reference("grafana")
 
 
+# Image -> how many of the numbers of its version are the lab's too.
+LESS_EXACT = {
+    "promtail": 2,  # its last image is older than its last source
+    "postgres": 1,  # Debian follows the smallest versions by itself
+    "redis": 2,
+}
+
+
 def test_the_versions_are_those_of_the_images() -> None:
-    """The tests run what production runs, where the same version is to be had."""
-    listed = yaml.safe_load((ROOT / "config" / "images.yaml").read_text())
-    assert set(images.KEYS) <= set(listed)
-    assert {key for key in listed if key not in images.KEYS} == {"grafana"}
-    for key in images.KEYS:
-        if "build" in listed[key]:
-            continue
-        tag = str(listed[key]["tag"]).removesuffix("-alpine").removeprefix("v")
-        ours = images.version(key).removeprefix("v")
-        if key == "promtail":  # its last image is older than its last source
-            tag, ours = tag.rpartition(".")[0], ours.rpartition(".")[0]
-        if key in {"postgres", "redis"}:  # Debian follows the smallest versions by itself
-            tag = tag.rpartition(".")[0]
-        assert ours == tag, key
+    """The tests run what production runs, where the same version is to be had; images.yaml says why where it is not."""
+    pinned = {key: image for key, image in catalogue().items() if not image.build}
+    assert set(pinned) - set(images.KEYS) == {"grafana"}
+    assert set(images.KEYS) - set(pinned) == {"demo"}
+    for key, image in pinned.items():
+        wanted = version_of(image.reference.tag)
+        assert wanted, key
+        if key in images.KEYS:
+            exact = LESS_EXACT.get(key, len(wanted.numbers))
+            ours = images.version(key).removeprefix("v").split(".")
+            assert list(map(str, wanted.numbers))[:exact] == ours[:exact], key
+            assert key in LESS_EXACT or len(ours) == exact, key
+
+
+def test_pulumi_and_its_plugin_are_what_their_sdks_ask_for() -> None:
+    """The command line may be newer than its SDK, and not older; the plugin is of its SDK's version."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    asked = {package["name"]: package["version"] for package in lock["package"]}
+    ours, sdk = version_of(toolchain.version(toolchain.module_of("pulumi"))), version_of(asked["pulumi"])
+    assert ours
+    assert sdk
+    assert ours.order >= sdk.order
+    assert toolchain.version(toolchain.module_of("pulumi-resource-docker")) == f"v{asked['pulumi-docker']}"
 
 
 def test_a_failed_command_shows_its_last_words_and_a_remedy() -> None:
