@@ -1,13 +1,10 @@
 """`ops images outdated` against a real registry, and a server that speaks as endoflife.date does."""
 
-import hashlib
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,19 +13,18 @@ import httpx
 import pytest
 import yaml
 
-from config.support import Support, support_table
-from config.versions import version_of
+from config.support import Support
 from images import registry as client
 from images.catalogue import catalogue
 from images.outdated import Finding, outdated
 from images.reference import parse
 from images.registry import RegistryError
 from tests.engine.deployment import copy_project
+from tests.engine.endoflife import EndOfLife, push
 from tests.engine.registries import Front, Registry, _Handler, answer, free_port
 
 TODAY = date(2026, 11, 24)
 SOON = timedelta(days=60)
-_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 @pytest.fixture(scope="module")
@@ -37,57 +33,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     found = Registry(tmp_path_factory.mktemp("registry"))
     yield found
     found.stop()
-
-
-def push(registry: Registry, repository: str, *tags: str) -> str:
-    """Push an image without layers under these tags, as a client does; gives `host/repository`."""
-    base = f"http://{registry.host}/v2/{repository}"
-    config = b'{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
-    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
-    upload = httpx.post(f"{base}/blobs/uploads/").raise_for_status().headers["Location"]
-    httpx.put(upload, params={**parse_qs(urlsplit(upload).query), "digest": digest}, content=config).raise_for_status()
-    described = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": len(config), "digest": digest}
-    manifest = json.dumps({"schemaVersion": 2, "mediaType": _MANIFEST, "config": described, "layers": []})
-    for tag in tags:
-        httpx.put(f"{base}/manifests/{tag}", content=manifest, headers={"Content-Type": _MANIFEST}).raise_for_status()
-    return f"{registry.host}/{repository}"
-
-
-class EndOfLife:
-    """Stands in endoflife.date's place: `products` is product -> line -> last day, or whether it has ended."""
-
-    def __init__(self) -> None:
-        """Start it."""
-        self.products: dict[str, dict[str, str | bool]] = {}
-        stand_in = self
-
-        class Handler(BaseHTTPRequestHandler):
-            """Answers with the form of API v1 (api_v1/openapi.yml in endoflife.date's repository)."""
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-            def do_GET(self) -> None:
-                """Answer for one product."""
-                lines = stand_in.products.get(self.path.removeprefix("/api/v1/products/"))
-                releases = [
-                    {"name": name, "isEol": ends is True, "eolFrom": ends if isinstance(ends, str) else None}
-                    for name, ends in (lines or {}).items()
-                ]
-                body = json.dumps({"schema_version": "1.2.1", "result": {"releases": releases}}).encode()
-                self.send_response(404 if lines is None else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -297,44 +242,6 @@ def test_a_registry_that_gives_no_list_is_named_with_the_reason(registry: Regist
         client.tags(parse(f"{front.host}/anything:1.0"), session)
     front.stop()
     assert str(caught.value).startswith(f"{front.host}: {complaint}")
-
-
-@pytest.mark.parametrize(
-    ("tag", "text", "line"),
-    [
-        ("v3.13.5", "3.13.5", "3.13"),
-        ("15.14", "15.14", "15"),
-        ("v1.86.0-alpine", "1.86.0", "1.86"),
-        ("12.1.10-security-01", "12.1.10-security-01", "12.1"),
-    ],
-)
-def test_a_tag_says_its_version_and_its_line(tag: str, text: str, line: str) -> None:
-    version = version_of(tag)
-    assert version
-    assert (str(version), version.line) == (text, line)
-
-
-@pytest.mark.parametrize("tag", ["", "latest", "main", "3", "sha-0123456", "v3"])
-def test_a_tag_may_say_no_version(tag: str) -> None:
-    assert version_of(tag) is None
-
-
-@pytest.mark.parametrize(
-    ("entry", "complaint"),
-    [
-        ({"lines": {3.13: date(2027, 7, 31)}}, "write it in quotes"),
-        ({"lines": {"3.13": "soon"}}, "lines.3.13"),
-        ({}, "either lines or newest"),
-        ({"newest": 1, "lines": {"3.13": date(2027, 7, 31)}}, "either lines or newest"),
-        ({"newest": 1, "source": "hearsay"}, "source"),
-    ],
-)
-def test_a_wrong_entry_of_the_table_is_named(entry: dict[str, Any], complaint: str, tmp_path: Path) -> None:
-    file = tmp_path / "support.yaml"
-    entry = {"source": "https://example.org", "read": TODAY, **entry}
-    file.write_text(yaml.safe_dump({"prometheus": entry}))
-    with pytest.raises(ValueError, match=f"support.yaml: prometheus: .*{complaint}"):
-        support_table(file)
 
 
 def test_the_command_shows_every_state_and_ends_with_the_worst(

@@ -97,6 +97,12 @@ def test_a_p2_silences_nothing(tmp_path: Path) -> None:
     )
 
 
+def test_an_end_of_support_is_told_whatever_fails_at_one_service_of_the_monitoring(tmp_path: Path) -> None:
+    ended = labels("ComponentEndOfSupport", "P2", "monitoring", service="prometheus", version="3.5.1")
+    failing = labels("PrometheusNotIngesting", "P1", "monitoring", instance="prometheus:9090", service="prometheus")
+    assert quiet(settings(DEMO), tmp_path, ended, failing) == set()
+
+
 def test_alerts_without_a_component_do_not_silence_each_other(tmp_path: Path) -> None:
     assert not quiet(
         settings(DEMO),
