@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 RUN := $(UV) run --frozen --no-sync
 OPS := $(RUN) python -m ops
 
-.PHONY: up down preview refresh validate outputs test lint unit bench
+.PHONY: up down preview refresh validate outputs test upgrade-test lint unit bench
 .DEFAULT_GOAL := up
 
 up preview refresh validate outputs: .venv/synced
@@ -28,6 +28,10 @@ test: lint
 # Our commands and Docker Compose in turn, three rounds.
 bench: .venv/synced
 	$(RUN) python -m bench
+
+# Apart from `test`, as it builds two of everything: see docs/upgrades.md.
+upgrade-test: .venv/synced
+	$(RUN) pytest -s tests/upgrade/check_upgrade.py
 
 unit: .venv/synced
 	$(RUN) pytest tests/unit tests/rules -m "not live"
