@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from config.prometheus import prometheus_files
-from config.prometheus.durations import seconds, shorten_waits
+from config.prometheus.durations import is_window, seconds, shorten_waits, spelled
 from config.prometheus.jobs import scrape_jobs
 from config.settings import ROOT, Settings, default_thresholds
 from dashboards import build
@@ -19,7 +19,7 @@ from images.catalogue import tags
 from lab import toolchain
 from lab.cache import cache
 from tests.rules.conftest import write
-from tests.rules.reading import CASES, RULES, RUNBOOKS, dev, prod, rules_of, written_rules
+from tests.rules.reading import CASES, RULES, RUNBOOKS, Rule, dev, prod, rules_of, written_rules
 
 COMPONENTS = {
     "system",
@@ -266,6 +266,38 @@ def test_a_drill_shortens_waits_and_nothing_else() -> None:
 def test_a_wait_is_a_tenth_and_within_bounds(written: str, shortened: str) -> None:
     rule = f"      - alert: A\n        expr: x[5m] > 1  # for: 1h\n        for: {written}\n"
     assert shorten_waits(rule) == rule.replace(f"        for: {written}\n", f"        for: {shortened}\n")
+
+
+def test_what_a_text_says_of_its_wait_is_what_is_in_force() -> None:
+    """"for 3 minutes" in a description is the rule's own `for`, also while drilled, or a window that it looks back."""
+    named = set()
+    for settings in (dev(), dev(drill="true")):
+        for rule in rules_of(prometheus_files(settings)):
+            for number, unit in re.findall(r"\bfor (\d+) (second|minute|hour)s?\b", _description(rule)):
+                said = f"{number}{unit[0]}"
+                if not is_window(said, rule.body["expr"]):
+                    assert spelled(rule.body["for"]) == spelled(said), rule.name
+                    named.add(rule.name)
+    assert named >= {"ServiceDown", "KongDown", "PostgreSQLDown", "RedisDown", "ContainerUnhealthy", "KeyMetricAbsent"}
+
+
+def _description(rule: Rule) -> str:
+    text: str = rule.body["annotations"]["description"] if rule.is_alert else ""
+    return " ".join(text.split())
+
+
+def test_a_window_that_a_text_names_is_not_shortened() -> None:
+    descriptions = {rule.name: _description(rule) for rule in rules_of(prometheus_files(dev(drill="true")))}
+    assert "for 5 minutes" in descriptions["LogPipelineStopped"]
+    assert "for 5 minutes" in descriptions["WebSocketNoMessages"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [("10s", "10 seconds"), ("1m", "1 minute"), ("1m30s", "90 seconds"), ("1h", "1 hour"), ("2d", "2 days")],
+)
+def test_a_duration_in_words(duration: str, words: str) -> None:
+    assert spelled(duration) == words
 
 
 @pytest.mark.parametrize("wrong", ["", "5", "m", "5 m", "1h x", "-1m"])
