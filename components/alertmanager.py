@@ -6,7 +6,7 @@ from components.container import Reach
 from components.file import File
 from components.host import Host
 from components.reloadable import Reloadable
-from config.alertmanager import DIRECTORY, SECRETS, alertmanager_files, alertmanager_secrets
+from config.alertmanager import DIRECTORY, FLAGS, SECRETS, alertmanager_files, alertmanager_secrets
 
 
 class Alertmanager(Reloadable):
@@ -25,10 +25,7 @@ class Alertmanager(Reloadable):
             data="/alertmanager",
             arguments=[
                 "--storage.path=/alertmanager",
-                # Silences and the notification log are on disk that soon; otherwise SIGKILL loses up to 15 minutes.
-                "--data.maintenance-interval=15s",
-                # One instance: it has no peers to gossip with.
-                "--cluster.listen-address=",
+                *FLAGS,
             ],
             url=settings.alertmanager_url,
             reach=Reach(publish=(9093, settings.ports.alertmanager)),

@@ -7,7 +7,7 @@ from components.container import Reach
 from components.file import File
 from components.host import Host
 from components.reloadable import Reloadable
-from config.prometheus import prometheus_files
+from config.prometheus import FLAGS, prometheus_files
 from config.prometheus.jobs import REALTIME_TOKEN
 from config.settings import Settings
 from images.catalogue import tags
@@ -30,6 +30,7 @@ class Prometheus(Reloadable):
                 "--storage.tsdb.path=/prometheus",
                 f"--storage.tsdb.retention.time={settings.prometheus.retention}",
                 "--web.enable-lifecycle",
+                *FLAGS,
             ],
             url=settings.prometheus.url,
             reach=Reach(publish=(9090, settings.ports.prometheus), backend=True),

@@ -5,9 +5,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr
 from pydantic.alias_generators import to_camel
 
+from config.alerting import MuteTime, Receiver
 from config.values import (
     Address,
     Database,
@@ -114,10 +115,24 @@ class Keys(BaseModel):
     smtp_username: Text = _key("", "User at the SMTP server.", env="SMTP_USERNAME")
     smtp_password: Secret = _key(None, "Password at the SMTP server.", env="SMTP_PASSWORD")
     slack_webhook_url: SecretUrl = _key(None, "Slack's incoming webhook.", env="SLACK_WEBHOOK_URL")
-    pagerduty_service_key: Secret = _key(None, "PagerDuty's integration key.", env="PAGERDUTY_SERVICE_KEY")
+    pagerduty_service_key: Secret = _key(
+        None, "Key of PagerDuty's Events API v2 integration.", env="PAGERDUTY_SERVICE_KEY"
+    )
+    pagerduty_url: Url = _key("https://events.pagerduty.com/v2/enqueue", "Address of PagerDuty's Events API v2.")
     alert_email_critical: Email = _key("", "Address for P1 notifications.", env="ALERT_EMAIL_CRITICAL")
     alert_email_high: Email = _key("", "Address for P2 notifications.", env="ALERT_EMAIL_HIGH")
     heartbeat_url: SecretUrl = _key(None, "Webhook that the Watchdog calls while alerting works.")
+    receiver_ca: str = _key(
+        "", "Certificate (PEM) of the authority that receivers' servers are trusted by; default: the public ones."
+    )
+    receivers: tuple[Receiver, ...] = _key(
+        (), "Further receivers: name, kind, matchers, and secret by its key in receiverSecrets; see docs/alerting.md."
+    )
+    receiver_secrets: dict[str, SecretStr] = _key({}, "Secrets of the further receivers, by key.")
+    mute_times: tuple[MuteTime, ...] = _key(
+        (), "Times at which P2 or P3 are kept back: name, priorities, matchers, weekdays, times, location."
+    )
+    no_receivers: bool = _key(False, "Allow a stack without demo backend to tell nobody of its alerts.")
 
 
 def environment_variables() -> dict[str, str]:

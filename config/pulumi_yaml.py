@@ -1,6 +1,6 @@
 """Pulumi.yaml's `config` section, made from the keys: `python -m config.pulumi_yaml` writes it anew."""
 
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic.alias_generators import to_camel
@@ -31,7 +31,8 @@ def declaration() -> dict[str, Any]:
         if get_origin(annotation) is dict:
             entry = {"type": "object", "default": {}}
         elif get_origin(annotation) is tuple:
-            entry = {"type": "array", "items": {"type": "string"}, "default": []}
+            items = "string" if get_args(annotation)[0] is str or get_origin(get_args(annotation)[0]) else "object"
+            entry = {"type": "array", "items": {"type": items}, "default": []}
         elif annotation is bool:
             entry = {"type": "boolean", "default": default}
         elif annotation is int and not variable:

@@ -18,6 +18,8 @@ from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from pydantic.alias_generators import to_camel
 
+from config.alerting import Alerting, alerting_of
+from config.alerting import problems as alerting_problems
 from config.keys import Keys, environment_variables, secret_keys
 from config.values import shortened
 
@@ -146,22 +148,6 @@ class Cadvisor:
 
 
 @dataclass(frozen=True)
-class Alerting:
-    """Receivers of notifications; one that is not configured is empty or None."""
-
-    smtp_host: str
-    smtp_port: int
-    smtp_from: str
-    smtp_username: str
-    smtp_password: SecretStr | None
-    slack_webhook_url: SecretStr | None
-    pagerduty_service_key: SecretStr | None
-    email_critical: str
-    email_high: str
-    heartbeat_url: SecretStr | None
-
-
-@dataclass(frozen=True)
 class Settings:
     """Everything that one stack is made from; see `load`."""
 
@@ -216,6 +202,8 @@ def load(
     reading = _read(values, encrypted, os.environ if environment is None else environment, dotenv)
     keys, problems = reading.keys, reading.problems
     problems += _missing(keys, reading.wrong)
+    if not reading.wrong:
+        problems += alerting_problems(keys)
     thresholds = default_thresholds()
     problems += _unknown_in("thresholds", keys.thresholds, thresholds, "config/prometheus/thresholds.yaml lists all")
     problems += _unknown_in("memory", keys.memory, DEFAULT_MEMORY, f"the services are {', '.join(DEFAULT_MEMORY)}")
@@ -271,18 +259,7 @@ def load(
             containers=keys.container_filter or (f"{PROJECT}-{stack}-.+" if keys.demo else ".+"),
         ),
         backend=_demo_backend(keys) if keys.demo else _existing_backend(keys),
-        alerting=Alerting(
-            smtp_host=keys.smtp_host,
-            smtp_port=keys.smtp_port,
-            smtp_from=keys.smtp_from,
-            smtp_username=keys.smtp_username,
-            smtp_password=keys.smtp_password,
-            slack_webhook_url=keys.slack_webhook_url,
-            pagerduty_service_key=keys.pagerduty_service_key,
-            email_critical=keys.alert_email_critical,
-            email_high=keys.alert_email_high,
-            heartbeat_url=keys.heartbeat_url,
-        ),
+        alerting=alerting_of(keys),
         memory={**DEFAULT_MEMORY, **keys.memory},
     )
 
@@ -343,7 +320,7 @@ def _read(
             f"{PROJECT}:{key} is a secret stored in clear in the stack's file; "
             f"store it with: pulumi config set --secret {PROJECT}:{key}"
             for key in sorted(secret_keys())
-            if values.get(key) and key not in encrypted
+            if values.get(key) not in (None, "", "{}") and key not in encrypted
         ]
     given = from_environment(environment, dotenv)
     given |= {key: (value, _CONFIGURATION) for key, value in values.items() if key in kinds and value != ""}
@@ -354,7 +331,8 @@ def _read(
         try:
             found[key] = _structure(text, kinds[key]) if kinds[key] in _STRUCTURES else text
         except ValueError as error:
-            problems.append(_problem([key], shortened(text), str(error), sources[key]))
+            shown = "(a secret)" if key in secret_keys() else shortened(text)
+            problems.append(_problem([key], shown, str(error), sources[key]))
             wrong.add(key)
     try:
         keys = Keys.model_validate(found)

@@ -11,7 +11,9 @@ from pathlib import Path
 import httpx
 
 from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets
+from config.alertmanager import FLAGS as ALERTMANAGER_FLAGS
 from config.alertmanager import SECRETS as SECRET_FILES
+from config.prometheus import FLAGS as PROMETHEUS_FLAGS
 from config.prometheus import prometheus_files
 from config.settings import Settings
 
@@ -19,28 +21,78 @@ from config.settings import Settings
 _PATIENCE = 20
 
 
+class Process:
+    """A service of the Prometheus family that answers at `url`; it can be killed, and started again where it was."""
+
+    def __init__(self, command: list[str], log: Path, port: int | None = None) -> None:
+        address = f"127.0.0.1:{port or unused_port()}"
+        self.url = f"http://{address}"
+        self._command, self._log = [*command, f"--web.listen-address={address}"], log
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        with self._log.open("a") as output:
+            self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
+        wait_for(lambda: _ready(self.url), self._log)
+
+    def kill(self) -> None:
+        """End it without warning (SIGKILL)."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Ask it to end, and wait for that."""
+        self._process.terminate()
+        self._process.wait()
+
+
 @contextmanager
-def alertmanager(stack: Settings, directory: Path) -> Iterator[str]:
-    """The address of an Alertmanager with the stack's configuration, without its waits."""
+def alertmanager_process(stack: Settings, directory: Path, pace: Mapping[str, str] | None = None) -> Iterator[Process]:
+    """An Alertmanager with the stack's configuration, without its waits; `pace` sets others, such as group_interval."""
     for name, text in alertmanager_files(stack).items():
         # The directories are others, and nothing is waited for: what is tested is not how long.
         text = text.replace(DIRECTORY, str(directory)).replace(SECRET_FILES, str(directory / "secrets"))
-        _write(directory / name, re.sub(r"group_wait: \S+", "group_wait: 0s", text))
+        for wait, duration in {"group_wait": "0s", **(pace or {})}.items():
+            text = re.sub(rf"\b{wait}: \S+", f"{wait}: {duration}", text)
+        _write(directory / name, text)
     for name, secret in alertmanager_secrets(stack).items():
         _write(directory / "secrets" / name, secret.get_secret_value())
     options = [f"--config.file={directory / 'alertmanager.yml'}", f"--storage.path={directory / 'data'}"]
-    with _running(["alertmanager", *options, "--cluster.listen-address="], directory / "log") as url:
-        yield url
+    process = Process(["alertmanager", *options, *ALERTMANAGER_FLAGS], directory / "log")
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@contextmanager
+def alertmanager(stack: Settings, directory: Path) -> Iterator[str]:
+    """The address of an Alertmanager with the stack's configuration, without its waits."""
+    with alertmanager_process(stack, directory) as process:
+        yield process.url
+
+
+@contextmanager
+def prometheus_process(stack: Settings, directory: Path, alertmanager_url: str = "") -> Iterator[Process]:
+    """A Prometheus with the stack's configuration; of the stack's services it reaches that Alertmanager at most."""
+    for name, text in prometheus_files(stack).items():
+        if alertmanager_url:
+            text = text.replace("- alertmanager:9093", f"- {alertmanager_url.removeprefix('http://')}")
+        _write(directory / name, text)
+    options = [f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'data'}"]
+    process = Process(["prometheus", *options, *PROMETHEUS_FLAGS], directory / "log")
+    try:
+        yield process
+    finally:
+        process.stop()
 
 
 @contextmanager
 def prometheus(stack: Settings, directory: Path) -> Iterator[str]:
     """The address of a Prometheus with the stack's configuration; it reaches none of the stack's services."""
-    for name, text in prometheus_files(stack).items():
-        _write(directory / name, text)
-    options = [f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'data'}"]
-    with _running(["prometheus", *options], directory / "log") as url:
-        yield url
+    with prometheus_process(stack, directory) as process:
+        yield process.url
 
 
 def unused_port() -> int:
@@ -51,41 +103,36 @@ def unused_port() -> int:
     return port
 
 
-def wait_for(condition: Callable[[], object], log: Path | None = None) -> None:
+def wait_for(condition: Callable[[], object], log: Path | None = None, patience: float = _PATIENCE) -> None:
     """Return as soon as the condition holds; fail, with the log, when it does not in time."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, log.read_text() if log else "in vain"
         time.sleep(0.05)
 
 
-def fire(url: str, *alerts: Mapping[str, str], over: bool = False) -> None:
-    """Send alerts to an Alertmanager as Prometheus does; those that are `over` have ended just now."""
+def fire(
+    url: str,
+    *alerts: Mapping[str, str],
+    over: bool = False,
+    annotations: Mapping[str, str] | None = None,
+    age: float = 60,
+) -> None:
+    """Send alerts to an Alertmanager as Prometheus does: begun `age` seconds ago, and, if `over`, ended just now.
+
+    Alertmanager waits no group_wait for what is older than that.
+    """
     now = time.time()
     body = [
         {
             "labels": {"stack": "dev", "project": "monitoring", **labels},
-            "annotations": {"summary": f"{labels['alertname']} happened."},
-            "startsAt": _stamp(now - 60),
+            "annotations": annotations or {"summary": f"{labels['alertname']} happened."},
+            "startsAt": _stamp(now - age),
             "endsAt": _stamp(now - 1 if over else now + 3600),
         }
         for labels in alerts
     ]
     httpx.post(f"{url}/api/v2/alerts", json=body).raise_for_status()
-
-
-@contextmanager
-def _running(command: list[str], log: Path) -> Iterator[str]:
-    """The address that a service of the Prometheus family answers at."""
-    address = f"127.0.0.1:{unused_port()}"
-    with log.open("w") as output:
-        process = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=output, stderr=output)
-    try:
-        wait_for(lambda: _ready(f"http://{address}"), log)
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _ready(url: str) -> bool:

@@ -16,6 +16,17 @@ from config.prometheus.support import support_rules
 from config.settings import Settings
 from config.support import support_table
 
+FLAGS = (
+    # An alert holds at Alertmanager for four times this long without news: 100 s. So the Watchdog's heartbeat stops
+    # within two minutes after Prometheus; by default (1m) it would take more than four. And a Prometheus that is away
+    # for less (an update) ends no alert.
+    "--rules.alert.resend-delay=25s",
+    # What fired before a restart fires after it at once. By default only alerts with a `for` of 10 minutes do; the rest
+    # would end and come again.
+    "--rules.alert.for-grace-period=10s",
+)
+"""Arguments of Prometheus that alerting depends on."""
+
 _RULES = Path(__file__).parent / "rules"
 
 

@@ -1,30 +1,21 @@
-"""Alertmanager itself, with a stack's configuration: what reaches whom, and what keeps what quiet."""
+"""Alertmanager itself, with a stack's configuration: what keeps what quiet."""
 
-import json
 import re
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import yaml
 
 from config.alertmanager import alertmanager_files
-from config.settings import ROOT, Settings, load
+from config.settings import ROOT, Settings
 from tests.processes import alertmanager, fire, wait_for
+from tests.routing.stacks import DEMO, PRIMARY, REPLICA, WATCHDOG, labels, settings
 from tests.unit.test_settings import SECRETS
 
-DEMO = {"demo": "true", **SECRETS}
-EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", **SECRETS}
-
-
-def settings(values: Mapping[str, str], **changes: str) -> Settings:
-    """The settings of a stack of these keys."""
-    return load("dev", {**values, **changes}, environment={}, dotenv=Path("/nonexistent"))
+EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", "noReceivers": "true", **SECRETS}
 
 
 def quiet(stack: Settings, directory: Path, *alerts: Mapping[str, str]) -> set[str]:
@@ -51,13 +42,6 @@ def states(url: str) -> dict[str, bool]:
     }
 
 
-def labels(name: str, priority: str, component: str, **more: str) -> dict[str, str]:
-    """The labels of an alert as the rules make them."""
-    return {"alertname": name, "priority": priority, "component": component, **more}
-
-
-PRIMARY, REPLICA = "postgres:5432", "postgres-replica:5432"
-WATCHDOG = labels("Watchdog", "none", "monitoring", service="prometheus")
 DEADLOCKS = labels("PostgreSQLDeadlocks", "P2", "database", instance=PRIMARY, job="postgres")
 CONNECTIONS = labels("PostgreSQLTooManyConnections", "P1", "database", instance=PRIMARY)
 HOST_DOWN = labels("ServiceDown", "P1", "system", instance="docker-host", job="node", service="host")
@@ -179,6 +163,40 @@ def test_a_host_that_is_down_does_not_silence_a_backend_elsewhere(tmp_path: Path
     }
 
 
+def test_of_the_share_of_errors_and_the_budget_one_speaks(tmp_path: Path) -> None:
+    """Half of the API's requests fail, and a third of the messages: one page each."""
+    assert quiet(
+        settings(DEMO),
+        tmp_path,
+        labels("KongHighErrorRate", "P1", "api_gateway", instance="kong:8100", service="kong"),
+        labels("APIErrorBudgetBurnFast", "P1", "api_gateway", job="kong", service="kong"),
+        labels("APIErrorBudgetBurnSlow", "P2", "api_gateway", job="kong", service="kong"),
+        labels("WebSocketHighErrorRate", "P2", "websocket", instance="websocket:8081", service="websocket"),
+        labels("WebSocketErrorBudgetBurnFast", "P1", "websocket", job="websocket", service="websocket"),
+        labels("WebSocketHighLatency", "P2", "websocket", instance="websocket:8081", service="websocket"),
+    ) == {"APIErrorBudgetBurnFast", "APIErrorBudgetBurnSlow", "WebSocketHighErrorRate websocket:8081"}
+
+
+def test_a_budget_that_burns_without_a_high_share_of_errors_is_told(tmp_path: Path) -> None:
+    assert not quiet(
+        settings(DEMO),
+        tmp_path,
+        labels("APIErrorBudgetBurnFast", "P1", "api_gateway", job="kong", service="kong"),
+        labels("WebSocketHighErrorRate", "P2", "websocket", instance="websocket:8081", service="websocket"),
+    )
+
+
+def test_what_one_end_of_the_log_pipeline_misses_is_told_by_the_other_that_is_gone(tmp_path: Path) -> None:
+    loki, promtail = (
+        labels("ServiceDown", "P1", "monitoring", instance=instance, job=job, service=job)
+        for job, instance in (("loki", "loki:3100"), ("promtail", "promtail:9080"))
+    )
+    stopped = labels("LogPipelineStopped", "P2", "monitoring", instance="edge:3100", service="loki")
+    shipper = labels("LogShipperStopped", "P2", "monitoring", instance="edge:9080", job="promtail")
+    assert quiet(settings(DEMO), tmp_path / "loki", loki, stopped, shipper) == {"LogShipperStopped edge:9080"}
+    assert quiet(settings(DEMO), tmp_path / "promtail", promtail, stopped, shipper) == {"LogPipelineStopped edge:3100"}
+
+
 def test_an_alert_that_is_over_silences_nothing(tmp_path: Path) -> None:
     with alertmanager(settings(DEMO), tmp_path) as url:
         fire(url, CONNECTIONS, DEADLOCKS)
@@ -208,73 +226,3 @@ def test_every_component_of_the_rules_is_the_host_or_runs_on_it() -> None:
     (on_host,) = {matcher for rule in rules for matcher in rule["target_matchers"] if matcher.startswith("component=~")}
     components = {rule["labels"]["component"] for rule in alert_rules() if "component" in rule["labels"]}
     assert components - {"system"} == set(on_host.removeprefix('component=~"').rstrip('"').split("|"))
-
-
-# Notifications
-
-
-class _Receiver(ThreadingHTTPServer):
-    """Keeps what is posted to it: (path, JSON)."""
-
-    def __init__(self) -> None:
-        received: list[tuple[str, Any]] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:  # noqa: N802 (the name is the library's)
-                length = int(self.headers["Content-Length"])
-                received.append((self.path, json.loads(self.rfile.read(length))))
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            def log_message(self, *_: object) -> None:
-                """Nothing on standard error."""
-
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.received = received
-        self.url = f"http://127.0.0.1:{self.server_port}"
-
-
-@pytest.fixture
-def channels() -> Iterator[_Receiver]:
-    """A server in place of Slack and of the heartbeat's monitor."""
-    server = _Receiver()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_slack_and_the_heartbeat_get_what_is_theirs_at_the_addresses_in_the_secret_files(
-    channels: _Receiver, tmp_path: Path
-) -> None:
-    addresses = {"slackWebhookUrl": f"{channels.url}/slack", "heartbeatUrl": f"{channels.url}/heartbeat"}
-    with alertmanager(settings(DEMO, **addresses), tmp_path) as url:
-        fire(url, WATCHDOG, DEADLOCKS)
-        wait_for(lambda: len(channels.received) == 2)
-    received = dict(channels.received)
-    assert [alert["labels"]["alertname"] for alert in received["/heartbeat"]["alerts"]] == ["Watchdog"]
-    (message,) = received["/slack"]["attachments"]
-    assert message["title"] == f"[P2 firing: 1] PostgreSQLDeadlocks on {PRIMARY} (dev)"
-    assert "PostgreSQLDeadlocks happened.\nWhat: PostgreSQLDeadlocks (P2, firing)" in message["text"]
-    assert message["color"] == "danger"
-
-
-def test_the_components_with_a_route_of_their_own_make_one_message_of_several_alerts(
-    channels: _Receiver, tmp_path: Path
-) -> None:
-    database = [
-        labels(name, "P2", "database", instance=PRIMARY) for name in ("PostgreSQLDeadlocks", "PostgreSQLSlowQueries")
-    ]
-    redis = [
-        labels(name, "P2", "redis", instance="redis:6379") for name in ("RedisHighEvictionRate", "RedisSnapshotTooOld")
-    ]
-    with alertmanager(settings(DEMO, slackWebhookUrl=f"{channels.url}/slack"), tmp_path) as url:
-        fire(url, *database, *redis)
-        wait_for(lambda: len(channels.received) >= 3)
-    titles = sorted(message["attachments"][0]["title"] for _, message in channels.received)
-    assert titles == [
-        "[P2 firing: 1] RedisHighEvictionRate on redis:6379 (dev)",
-        "[P2 firing: 1] RedisSnapshotTooOld on redis:6379 (dev)",
-        f"[P2 firing: 2] database: 2 alerts on {PRIMARY} (dev)",
-    ]

@@ -23,6 +23,7 @@ _DEMO = {
 _EXISTING = {
     "postgresHost": "db.example",
     "redisHost": "cache.example",
+    "noReceivers": "true",
     "grafanaUrl": "https://grafana.example",
     "grafanaMode": "external",
     "grafanaToken": "x",

@@ -269,7 +269,7 @@ def test_a_wait_is_a_tenth_and_within_bounds(written: str, shortened: str) -> No
 
 
 def test_what_a_text_says_of_its_wait_is_what_is_in_force() -> None:
-    """"for 3 minutes" in a description is the rule's own `for`, also while drilled, or a window that it looks back."""
+    """ "for 3 minutes" in a description is the rule's own `for`, also while drilled, or a window that it looks back."""
     named = set()
     for settings in (dev(), dev(drill="true")):
         for rule in rules_of(prometheus_files(settings)):

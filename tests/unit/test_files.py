@@ -14,7 +14,8 @@ import yaml
 from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets, warnings
 from config.loki import loki_files
 from config.promtail import promtail_files
-from config.settings import Settings, load
+from config.settings import ROOT, Settings, load
+from dashboards import build
 from tests.unit.test_settings import SECRETS
 
 # What each receiver needs; a stack may lack any of them.
@@ -115,7 +116,7 @@ def test_amtool_accepts_the_configuration_whatever_is_missing(missing: tuple[str
     directory = written(alertmanager_files(settings(*missing)), tmp_path, DIRECTORY)
     said = run("amtool", "check-config", directory / "alertmanager.yml")
     assert "- 4 receivers" in said
-    assert "- 5 inhibit rules" in said
+    assert "- 9 inhibit rules" in said
     assert "- 1 templates" in said
 
 
@@ -189,7 +190,7 @@ def test_an_alert_without_a_priority_is_not_lost(complete: Path) -> None:
 
 
 def test_the_more_urgent_is_sent_sooner_and_more_often() -> None:
-    routes = {route["receiver"]: route for route in configuration(settings())["route"]["routes"]}
+    routes = {route["receiver"]: route for route in configuration(settings())["route"]["routes"] if "routes" in route}
     for name in ("group_wait", "group_interval", "repeat_interval"):
         seconds = [_seconds(routes[priority][name]) for priority in ("P1", "P2", "P3")]
         assert seconds == sorted(set(seconds)), name
@@ -197,12 +198,13 @@ def test_the_more_urgent_is_sent_sooner_and_more_often() -> None:
 
 def test_the_components_with_a_route_of_their_own_are_grouped_by_what_is_in_trouble() -> None:
     for route in configuration(settings())["route"]["routes"]:
-        if route["receiver"] != "heartbeat":
+        if "routes" in route:
             own = {matcher: own["group_by"] for own in route["routes"] for matcher in own["matchers"]}
             assert own == {
                 'component="database"': ["component", "instance"],
-                'component="websocket"': ["component", "instance"],
-                'component="api_gateway"': ["component", "instance"],
+                'component="websocket"': ["component"],
+                'component="api_gateway"': ["component"],
+                'component="business"': ["component"],
             }
 
 
@@ -246,6 +248,7 @@ def rendered(
         "alerts": alerts,
         "groupLabels": {label: shared[label] for label in grouped_by},
         "commonLabels": shared,
+        "externalURL": "http://alertmanager.example",
     }
     path = tmp_path / "data.json"
     path.write_text(json.dumps(data))
@@ -256,37 +259,60 @@ def rendered(
     )
 
 
+def lines(text: str) -> list[str]:
+    """The lines of a text, without links."""
+    return [line for line in text.splitlines() if line and "http" not in line and not line.startswith("Silence")]
+
+
 def test_the_text_says_what_where_how_bad_and_since_when_with_runbook_and_dashboard(tmp_path: Path) -> None:
-    assert rendered("monitoring.text", tmp_path, alert(instance="postgres:5432")) == (
-        "PostgreSQL does not answer.\n"
-        "The exporter has not reached PostgreSQL for 1 minute.\n"
-        "What: PostgreSQLDown (P1, firing)\n"
-        "Where: database, postgres:5432, stack dev\n"
-        "Since: 2026-01-02 03:04:05 UTC\n"
-        "Runbook: https://runbooks.example/PostgreSQLDown.md\n"
-        "Dashboard: http://127.0.0.1:3000/d/database\n"
-        "\n"
-    )
+    text = rendered("monitoring.text", tmp_path, alert(alertname="HighCPUUsage", instance="docker-host"))
+    assert lines(text) == [
+        "Firing:",
+        "HighCPUUsage: The exporter has not reached PostgreSQL for 1 minute. (threshold 85%) · database, docker-host "
+        "· since 2026-01-02 03:04:05 UTC",
+    ]
+    assert "\nRunbook: https://runbooks.example/PostgreSQLDown.md\n" in text
+    assert "\nDashboard: http://127.0.0.1:3000/d/database?from=1767321245678&to=now&var-server=docker-host\n" in text
 
 
 def test_the_text_of_what_is_over_says_until_when(tmp_path: Path) -> None:
-    text = rendered("monitoring.text", tmp_path, alert("resolved"))
-    assert "What: PostgreSQLDown (P1, resolved)\n" in text
-    assert "Where: database, stack dev\n" in text
-    assert "Since: 2026-01-02 03:04:05 UTC, until 2026-01-02 04:05:06 UTC\n" in text
+    assert lines(rendered("monitoring.text", tmp_path, alert("resolved"))) == [
+        "Resolved:",
+        "PostgreSQLDown: The exporter has not reached PostgreSQL for 1 minute. · database "
+        "· since 2026-01-02 03:04:05 until 2026-01-02 04:05:06 UTC",
+    ]
 
 
 def test_what_still_fires_is_told_before_what_is_over(tmp_path: Path) -> None:
     alerts = alert("resolved", alertname="PostgreSQLDeadlocks"), alert(alertname="PostgreSQLDown")
     text = rendered("monitoring.text", tmp_path, *alerts, grouped_by=("component",))
-    assert re.findall("What: (.*)", text) == ["PostgreSQLDown (P1, firing)", "PostgreSQLDeadlocks (P1, resolved)"]
+    assert [line.split(":")[0] for line in lines(text)] == [
+        "Firing",
+        "PostgreSQLDown",
+        "Resolved",
+        "PostgreSQLDeadlocks",
+    ]
 
 
 def test_the_text_has_no_holes_where_an_alert_says_little(tmp_path: Path) -> None:
     bare = {**alert(), "labels": {"alertname": "SomebodysOwn"}, "annotations": {}}
-    assert rendered("monitoring.text", tmp_path, bare) == (
-        "What: SomebodysOwn (firing)\nWhere: unknown component\nSince: 2026-01-02 03:04:05 UTC\n\n"
-    )
+    assert lines(rendered("monitoring.text", tmp_path, bare)) == [
+        "Firing:",
+        "SomebodysOwn: no description · unknown component · since 2026-01-02 03:04:05 UTC",
+    ]
+
+
+def test_the_dashboard_of_a_message_has_the_variable_that_chooses_the_instance() -> None:
+    """A link with a variable that the dashboard has not, or of another component, would show nothing."""
+    template = (ROOT / "config/alertmanager/templates/monitoring.tmpl").read_text()
+    variables = {
+        uid: {variable["name"] for variable in json.loads(page)["templating"]["list"]}
+        for uid, page in build(settings()).items()
+    }
+    assert "var-server" in template
+    assert "server" in variables["database"] & variables["websocket"]
+    assert "var-gateway" in template
+    assert "gateway" in variables["api-gateway"]
 
 
 def test_the_title_says_priority_state_name_and_place(tmp_path: Path) -> None:
@@ -349,7 +375,11 @@ def test_promtail_accepts_its_configuration(demo: bool, tmp_path: Path) -> None:
 
 def stack_of(demo: bool) -> Settings:
     """A stack with the demo backend or one that watches an existing backend."""
-    return settings() if demo else settings(demo="false", postgresHost="db.example", redisHost="cache.example")
+    return (
+        settings()
+        if demo
+        else settings(demo="false", postgresHost="db.example", redisHost="cache.example", noReceivers="true")
+    )
 
 
 def test_a_demo_ships_its_own_containers_lines_and_another_stack_all() -> None:

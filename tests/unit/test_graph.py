@@ -32,6 +32,7 @@ DEMO = {"demo": "true", "imageOverrides": '{"demo": "monitoring-demo:0123456789a
 EXISTING = {
     "protect": "true",
     "postgresHost": "db.example",
+    "noReceivers": "true",
     "postgresReplicas": '["replica.example:5432"]',
     "redisHost": "cache.example",
     "kongAddresses": '["kong.example:8100"]',

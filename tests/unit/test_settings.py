@@ -21,9 +21,10 @@ SECRETS = {
     "slackWebhookUrl": "https://hooks.slack.example/s3cret",
     "pagerdutyServiceKey": "pagerduty-s3cret",
     "heartbeatUrl": "https://heartbeat.example/s3cret",
+    "receiverSecrets": '{"team": "https://team.example/s3cret"}',
 }
 DEMO = {"demo": "true", **SECRETS}
-EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", **SECRETS}
+EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", "noReceivers": "true", **SECRETS}
 
 
 @pytest.fixture
@@ -250,7 +251,7 @@ def test_a_missing_secret_of_the_demo_is_named(missing: str) -> None:
 
 
 def test_without_a_demo_the_backends_addresses_are_needed() -> None:
-    lines = problems({"grafanaMode": "none"}, "prod")
+    lines = problems({"grafanaMode": "none", "noReceivers": "true"}, "prod")
     assert [line.split(" is missing")[0] for line in lines] == ["monitoring:postgresHost", "monitoring:redisHost"]
     assert "or set POSTGRES_HOST in the environment or .env" in lines[0]
     assert "--secret" not in lines[0]
@@ -262,6 +263,7 @@ def test_a_backends_credentials_are_needed_where_it_is_watched() -> None:
         "redisHost": "cache",
         "realtimeAddresses": '["realtime:4000"]',
         "grafanaMode": "none",
+        "noReceivers": "true",
     }
     assert [line.split(" is missing")[0] for line in problems(values, "prod")] == [
         "monitoring:postgresPassword",
@@ -598,5 +600,5 @@ def test_no_secret_is_in_the_text_of_the_settings() -> None:
     text = repr(settings({**DEMO, "smtpHost": "smtp.example", "smtpFrom": "a@example.org"}))
     assert "smtp.example" in text
     assert [value for value in SECRETS.values() if value in text] == []
-    keys = repr(Keys.model_validate(SECRETS))
-    assert [value for value in SECRETS.values() if value in keys] == []
+    keys = repr(Keys.model_validate({**SECRETS, "receiverSecrets": {"team": "team-s3cret"}}))
+    assert [value for value in [*SECRETS.values(), "team-s3cret"] if value in keys] == []

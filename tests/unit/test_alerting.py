@@ -1,0 +1,87 @@
+"""The keys about alerting: what is taken, and what is refused with the way out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import Settings, SettingsError, load
+from tests.unit.test_settings import DEMO, EXISTING
+
+TEAM = {"name": "team", "kind": "slack", "matchers": ['component="database"']}
+NIGHT = {"name": "night", "priorities": ["P3"], "times": ["20:00-24:00", "00:00-07:00"], "location": "Europe/Berlin"}
+
+
+def settings(**keys: Any) -> Settings:
+    """A demo stack with these keys; what is not text is given as JSON."""
+    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in keys.items()}
+    return load("dev", {**DEMO, **values}, environment={}, dotenv=Path("/nonexistent"))
+
+
+def refused(**keys: Any) -> str:
+    """What a demo stack with these keys is refused with."""
+    with pytest.raises(SettingsError) as caught:
+        settings(**keys)
+    return str(caught.value)
+
+
+def test_a_further_receiver_finds_its_secret_under_its_name_or_under_the_key_it_names() -> None:
+    alerting = settings(receivers=[TEAM, {**TEAM, "name": "other", "secret": "team"}]).alerting
+    assert [receiver.secret_key for receiver in alerting.receivers] == ["team", "team"]
+    assert alerting.receiver_secrets["team"].get_secret_value() == "https://team.example/s3cret"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": "P1"}, "none of the stack's own receivers"),
+        ({"name": "Team A"}, "at most 40 of a-z"),
+        ({"kind": "pigeon"}, "Input should be 'slack'".lower()),
+        ({"matchers": ["component"]}, "must be a matcher"),
+        ({"chanel": "#x"}, "receivers[0].chanel"),
+        ({"secret": "other"}, "pulumi config set --secret --path 'monitoring:receiverSecrets.other' VALUE"),
+        ({"kind": "email"}, "needs smtpHost"),
+        ({"kind": "telegram"}, "needs the number of its chat"),
+        ({"kind": "pagerduty", "url": "events.example"}, "does not start with http"),
+    ],
+)
+def test_a_receiver_that_cannot_be_is_refused(change: dict[str, Any], said: str) -> None:
+    assert said in refused(receivers=[{**TEAM, **change}]).replace("Input", "input")
+
+
+def test_a_secret_that_is_no_address_is_refused_and_not_shown() -> None:
+    message = refused(receivers=[TEAM], receiverSecrets={"team": "hunter2"})
+    assert "must start with http" in message
+    assert "hunter2" not in message
+    assert "hunter2" not in refused(receiverSecrets='["hunter2"')
+
+
+def test_two_of_one_name_are_refused() -> None:
+    assert "two entries of monitoring:receivers are called team" in refused(receivers=[TEAM, TEAM])
+    assert "two entries of monitoring:muteTimes are called night" in refused(muteTimes=[NIGHT, NIGHT])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"priorities": ["P1"]}, "a P1 cannot be muted"),
+        ({"priorities": ["P4"]}, "must be P2 or P3"),
+        ({"times": ["20:00-07:00"]}, "a night is two of these"),
+        ({"times": ["8-9"]}, "must be HH:MM-HH:MM"),
+        ({"times": [], "weekdays": ["caturday"]}, "must be a day such as saturday"),
+        ({"times": [], "weekdays": ["saturday:sunday"]}, "a range from sunday on"),
+        ({"location": "Middle/Earth"}, "must be a time zone"),
+        ({"times": []}, "needs weekdays or times"),
+    ],
+)
+def test_a_mute_time_that_cannot_be_is_refused(change: dict[str, Any], said: str) -> None:
+    assert said in refused(muteTimes=[{**NIGHT, **change}])
+
+
+def test_a_stack_that_tells_nobody_has_to_say_so() -> None:
+    nobody = {key: value for key, value in EXISTING.items() if key not in ("slackWebhookUrl", "pagerdutyServiceKey")}
+    load("prod", nobody, environment={}, dotenv=Path("/nonexistent"))
+    with pytest.raises(SettingsError, match="nobody would be told of an alert"):
+        load("prod", {**nobody, "noReceivers": "false"}, environment={}, dotenv=Path("/nonexistent"))
+    load("prod", {**EXISTING, "noReceivers": "false"}, environment={}, dotenv=Path("/nonexistent"))
