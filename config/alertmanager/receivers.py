@@ -78,8 +78,10 @@ def receivers(settings: Settings) -> list[dict[str, Any]]:
     high = alerting.smtp_host and alerting.email_high and _email(alerting, alerting.email_high)
     return [
         {"name": "heartbeat", **(heartbeat or {})},
-        {"name": "P1", **(pagerduty or {}), **(slack or {}), **(critical or {})},
-        {"name": "P2", **(slack or {}), **(high or {})},
+        {"name": "P1", **(pagerduty or {}), **(slack or {})},
+        {"name": "P1-email", **(critical or {})},
+        {"name": "P2", **(slack or {})},
+        {"name": "P2-email", **(high or {})},
         {"name": "P3", **(slack or {})},
         *(_further(alerting, receiver) for receiver in alerting.receivers),
     ]

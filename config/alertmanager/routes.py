@@ -46,6 +46,12 @@ def route(settings: Settings) -> dict[str, Any]:
                 "repeat_interval": "50s",
             },
             *(_further_route(receiver, alerting.mute_times) for receiver in alerting.receivers),
+            # Email has a route and a receiver of its own: Alertmanager sets an SMTP server no time, and one that hangs
+            # would hold for good what else is in its group.
+            *(
+                {**_priority_route(priority, f"{priority}-email", alerting.mute_times), "continue": True}
+                for priority in ("P1", "P2")
+            ),
             *(_priority_route(priority, priority, alerting.mute_times) for priority in PACE),
             # What carries no priority (somebody's own rule) must not be lost: it goes where P3 goes. It has a route, as
             # the root's receiver gets only what no route took, and a further receiver's may have taken it.

@@ -22,8 +22,11 @@ _SETTLING = 90
 def up(stack: Stack = "dev", config: Override = None) -> None:
     """Bring the stack up, check it, and print its addresses."""
     with clear_errors():
+        from ops.alerts.deployment import expected
+
         session = open_session(stack, config, create=True)
-        changes = session.up()
+        with expected(session.settings, say):
+            changes = session.up()
         changed = {operation: count for operation, count in changes.items() if operation != "same"}
         say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
         check(session, wait=_SETTLING, json_file=None)

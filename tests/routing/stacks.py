@@ -51,5 +51,5 @@ def told(services: Services, authority: Authority, box: Mailbox | None = None, *
 
 def further(kind: str, **changes: Any) -> dict[str, Any]:
     """A further receiver of a kind, as it is configured; its secret is `team`."""
-    more: dict[str, Any] = {"email": {"to": "team@example.org"}, "telegram": {"chat": -100123}}.get(kind, {})
-    return {"name": f"team-{kind}", "kind": kind, "secret": "team", **more, **changes}
+    needed: dict[str, dict[str, Any]] = {"email": {"to": "team@example.org"}, "telegram": {"chat": -100123}}
+    return {"name": f"team-{kind}", "kind": kind, "secret": "team", **needed.get(kind, {}), **changes}

@@ -344,9 +344,9 @@ def test_a_further_receiver_of_each_kind_gets_its_message(
 ) -> None:
     path, text = FURTHER[kind]
     by_address = kind in ("slack", "webhook", "teams")
-    telegram = {"body": json.dumps({"ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": 1}}})}
+    telegram = json.dumps({"ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": 1}}})
     if kind == "telegram":
-        channels.answers[path] = lambda: Answer(**telegram)
+        channels.answers[path] = lambda: Answer(body=telegram)
     one = further(kind, matchers=['component="database"'], **({} if by_address else {"url": f"{channels.url}/team"}))
     secret = f"{channels.url}/team" if by_address else "SECRET"
     stack = told(channels, authority, receivers=[one], receiverSecrets={"team": secret})
