@@ -6,8 +6,11 @@ import sys
 import threading
 import warnings
 
+from demo.api import Api
+from demo.api_load import ApiLoad
 from demo.application import Application
 from demo.control import control_application
+from demo.failed_logins import FailedLogins
 from demo.journal import Journal
 from demo.knobs import Knobs
 from demo.kong import Kong
@@ -57,6 +60,7 @@ def _start(settings: Settings, stop: threading.Event, journal: Journal) -> None:
         ("realtime", only_metrics(realtime.application), lambda: knobs.flag("realtime_up")),
         ("websocket", only_metrics(websocket.application), lambda: knobs.flag("websocket_up")),
         ("app", only_metrics(application.application), lambda: knobs.flag("application_up")),
+        ("api", Api(knobs, journal).application, lambda: knobs.flag("application_up")),
         ("control", control, lambda: True),
     ):
         switchboard.add(Endpoint(name, settings.bind, settings.ports[name], served), wanted)
@@ -64,7 +68,9 @@ def _start(settings: Settings, stop: threading.Event, journal: Journal) -> None:
     ticks = (kong.tick, realtime.tick, websocket.tick, application.tick, log_errors(knobs, journal))
     threading.Thread(target=run_simulation, args=(ticks, stop), daemon=True).start()
     PostgresLoad(settings, knobs, application, journal).start(stop)
+    FailedLogins(settings, knobs, journal).start(stop)
     RedisLoad(settings, knobs, application, journal).start(stop)
+    ApiLoad(settings, knobs, journal).start(stop)
 
 
 def _end_on_fault(journal: Journal) -> threading.Event:

@@ -312,6 +312,40 @@ KNOBS = (
         "the replica stops replaying, so its lag grows",
         ("PostgreSQLHighReplicationLag",),
     ),
+    Knob(
+        "postgres_failed_logins_per_minute",
+        0,
+        "log-ins/min",
+        "log-ins with a wrong password, one after the other",
+        ("AuthenticationFailures",),
+        high=600,
+    ),
+    Knob(
+        "postgres_fatal_errors_per_minute",
+        0,
+        "errors/min",
+        "log-ins to a database that does not exist, which is a FATAL error",
+        ("PostgreSQLFatal",),
+        high=600,
+    ),
+    # Nginx, for real, and the API behind it
+    Knob("api_request_rate", 5, "requests/s", "requests to the API through Nginx, one after the other", high=200),
+    Knob(
+        "api_error_ratio",
+        0.0005,
+        "ratio",
+        "share of the API's answers that are a 500",
+        ("NginxServerErrors",),
+        high=1,
+    ),
+    Knob(
+        "api_unauthorized_ratio",
+        0.001,
+        "ratio",
+        "share of the API's answers that are a 401",
+        ("AuthenticationFailures",),
+        high=1,
+    ),
     # Redis, for real
     Knob("redis_command_rate", 50, "commands/s", "cache look-ups and updates", high=5000),
     Knob(
@@ -334,7 +368,14 @@ KNOBS = (
     ),
     # The logs
     Knob("log_rate", 4, "lines/s", "log lines about single requests and events", high=1000),
-    Knob("log_error_rate", 0, "lines/s", "log lines of level error, beyond those of real trouble", high=100),
+    Knob(
+        "log_error_rate",
+        0,
+        "lines/s",
+        "log lines of level error, beyond those of real trouble",
+        ("LogErrorBurst",),
+        high=100,
+    ),
 )
 
 

@@ -268,11 +268,11 @@ class PostgresLoad(Load):
                     self._journal.info("replica_replay", "paused" if wanted else "resumed", backend="postgres-replica")
                 known, checked = wanted, time.monotonic()
 
-    def _times(self, knob: str) -> "_Times":
-        return _Times(self._knobs, knob, self._stop)
+    def _times(self, knob: str) -> "Times":
+        return Times(self._knobs, knob, self._stop)
 
 
-class _Times:
+class Times:
     """Iterates as often a minute as a knob says, until `stop` is set."""
 
     def __init__(self, knobs: Knobs, knob: str, stop: threading.Event) -> None:
@@ -282,10 +282,12 @@ class _Times:
         self._due = 0.0
         self._last = time.monotonic()
 
-    def __iter__(self) -> "_Times":
+    def __iter__(self) -> "Times":
+        """Return itself."""
         return self
 
     def __next__(self) -> None:
+        """Wait until it is time again; end when `stop` is set."""
         while not self._stop.wait(_STEP_SECONDS):
             now = time.monotonic()
             # Never more than one is due: what could not be done in time is not made up for.

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 PROGRAM = "demo"
 SECRETS = "/run/config/secrets"
-PORTS = {"kong": 8100, "realtime": 4000, "websocket": 8081, "app": 8082, "control": 8088}
+PORTS = {"kong": 8100, "realtime": 4000, "websocket": 8081, "app": 8082, "api": 8083, "control": 8088}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Settings:
     postgres_password: str
     redis: Address | None
     redis_password: str
+    nginx: Address | None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,6 +76,8 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
     parser.option("--redis-host", "redis", "Redis; empty is none")
     parser.option("--redis-port", "6379", "its port")
     parser.option("--redis-password-file", f"{SECRETS}/redis_password", "file with its password")
+    parser.option("--nginx-host", "", "the Nginx in front of the API; empty is none")
+    parser.option("--nginx-port", "8080", "its port")
     options = vars(parser.parse_args(arguments))
 
     def port(name: str) -> int:
@@ -113,4 +116,5 @@ def read_settings(arguments: Sequence[str] | None = None) -> Settings:
         postgres_password=secret("postgres_password_file") if postgres else "",
         redis=redis,
         redis_password=secret("redis_password_file") if redis else "",
+        nginx=server("nginx"),
     )

@@ -155,7 +155,7 @@ RECIPES: Mapping[str, Recipe] = {
             ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
             WORKDIR /app
             USER 10002:10002
-            EXPOSE 8100 4000 8081 8082 8088
+            EXPOSE 8100 4000 8081 8082 8083 8088
             HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["python3", "-m", "demo.healthcheck"]
             ENTRYPOINT ["python3", "-m", "demo"]
         """,

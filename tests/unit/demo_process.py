@@ -15,7 +15,7 @@ import httpx
 import jwt
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("kong", "realtime", "websocket", "app", "control")
+SERVICES = ("kong", "realtime", "websocket", "app", "api", "control")
 REALTIME_SECRET = "a-secret-for-the-metrics-of-realtime-only"
 
 

@@ -1,0 +1,51 @@
+"""Log-ins to PostgreSQL that fail, for alerts on its log."""
+
+import threading
+from contextlib import suppress
+
+import psycopg
+
+from demo.journal import Journal
+from demo.knobs import Knobs
+from demo.postgres_load import FAILURES, Times
+from demo.reconnect import Backend
+from demo.settings import Settings
+
+
+class FailedLogins:
+    """Tries passwords that are wrong, and databases that do not exist, as often as the knobs say."""
+
+    def __init__(self, settings: Settings, knobs: Knobs, journal: Journal) -> None:
+        self._settings = settings
+        self._knobs = knobs
+        self._journal = journal
+        self._stop = threading.Event()
+
+    def start(self, stop: threading.Event) -> None:
+        """Start both threads, where there is a PostgreSQL."""
+        self._stop = stop
+        if self._settings.postgres is not None:
+            server = Backend("postgres", FAILURES, stop, self._journal)
+            server.keep_working(self._guess_password)
+            server.keep_working(self._miss_database)
+
+    def _guess_password(self) -> None:
+        for _ in Times(self._knobs, "postgres_failed_logins_per_minute", self._stop):
+            self._fail(password="wrong")  # noqa: S106 (no password of anything)
+
+    def _miss_database(self) -> None:
+        for _ in Times(self._knobs, "postgres_fatal_errors_per_minute", self._stop):
+            self._fail(dbname="missing")
+
+    def _fail(self, **wrong: str) -> None:
+        address = self._settings.postgres
+        assert address is not None
+        right = {"dbname": self._settings.postgres_database, "password": self._settings.postgres_password}
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(
+                host=address.host,
+                port=address.port,
+                user=self._settings.postgres_user,
+                connect_timeout=5,
+                **{**right, **wrong},  # type: ignore[arg-type] # all of them are strings
+            ).close()
