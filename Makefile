@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 RUN := $(UV) run --frozen --no-sync
 OPS := $(RUN) python -m ops
 
-.PHONY: up down preview refresh validate outputs test upgrade-test lint unit bench
+.PHONY: up down preview refresh validate outputs test upgrade-test lint unit promtail logs-load bench
 .DEFAULT_GOAL := up
 
 up preview refresh validate outputs: .venv/synced
@@ -34,7 +34,15 @@ upgrade-test: .venv/synced
 	$(RUN) pytest -s tests/upgrade/check_upgrade.py
 
 unit: .venv/synced
-	$(RUN) pytest tests/unit tests/rules -m "not live"
+	$(RUN) pytest tests/unit tests/rules -m "not live and not promtail and not load"
+
+# What only Promtail needs, which nothing else builds.
+promtail: .venv/synced
+	$(RUN) pytest -m promtail
+
+# Log lines under load, with Loki away for minutes: what arrives, how fast, and what gives way first.
+logs-load: .venv/synced
+	$(RUN) pytest tests/logs -m load -s
 
 lint: .venv/synced
 	$(RUN) ruff check

@@ -1,22 +1,69 @@
-"""Grafana Alloy, which ships logs to Loki in Promtail's place."""
+"""Grafana Alloy, which ships logs to Loki."""
 
 import pulumi
 
+from components.config_writer import Configuration, ConfigWriter
+from components.container import Container
+from components.file import File
 from components.host import Host
-from components.log_agent import CONFIG, POSITIONS, LogAgent
+from components.log_agent import POSITIONS, LogAgent
+from components.once import checked, run_once
+from config.logs.alloy import alloy_files
 
-_COMMAND = (
-    "run",
-    "--config.format=promtail",
-    "--server.http.listen-addr=0.0.0.0:12345",
-    f"--storage.path={POSITIONS}",
-    CONFIG,
-)
-_READY = "exec 3<>/dev/tcp/127.0.0.1/12345"
+_DIRECTORY = "/etc/alloy"
+_CONFIG = f"{_DIRECTORY}/config.alloy"
+_PORT = 12345
+_RUN = ("/bin/alloy", "run", f"--server.http.listen-addr=0.0.0.0:{_PORT}", f"--storage.path={POSITIONS}", _CONFIG)
+# Its image has bash, and nothing that speaks HTTP.
+_READY = f"exec 3<>/dev/tcp/127.0.0.1/{_PORT} && printf 'GET /-/ready HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3"
 
 
 class Alloy(LogAgent):
-    """Grafana Alloy, reading the same configuration as Promtail would."""
+    """Grafana Alloy, and the writer of its configuration, which changes while it runs.
+
+    Its own tool checks the configuration first, in a container of its own image; what writes it and asks Alloy to read
+    it again needs a shell that speaks HTTP, which is in the image of Prometheus.
+    """
 
     def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("alloy", host, command=_COMMAND, ready=_READY, opts=opts)
+        files = [File(f"{_DIRECTORY}/{path}", content) for path, content in alloy_files(host.settings).items()]
+        container = Container(
+            image="alloy",
+            component="monitoring",
+            user="0:0",
+            entrypoint=["bash", f"{_DIRECTORY}/start-alloy.sh", POSITIONS],
+            command=_RUN,
+            health=["bash", "-c", _READY],
+        )
+        config = ConfigWriter(
+            "alloy",
+            host,
+            Configuration(
+                directory=_DIRECTORY,
+                files=files,
+                secrets=[],
+                url=f"http://alloy:{_PORT}",
+                reloaded_metric="alloy_config_last_load_successful",
+            ),
+            image="prometheus",
+            component="monitoring",
+            data="/prometheus",
+            gate=lambda parent: checked(
+                run_once(
+                    Container(
+                        image="alloy",
+                        component="monitoring",
+                        user="0:0",
+                        entrypoint=["/bin/alloy"],
+                        command=["validate", _CONFIG],
+                        files=files,
+                    ),
+                    "alloy-check",
+                    host,
+                    parent=parent,
+                ),
+                "the configuration of alloy",
+            ),
+            opts=opts,
+        )
+        super().__init__("alloy", "promtail", host, container, config=config, opts=opts)

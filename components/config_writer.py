@@ -5,7 +5,7 @@ Prometheus and replay its WAL. So the uploads belong to a short-lived container 
 that one only, and the service, which mounts the volume read-only, is asked to read it again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -16,8 +16,9 @@ from components.file import File
 from components.host import Host
 from components.once import checked, run_once
 
-# Runs with the shell and wget of the Prometheus and Alertmanager images (busybox). The files lie where the service
-# reads them, so that the tool resolves relative paths and secret files as the service will.
+# Runs with the shell and wget of the Prometheus and Alertmanager images (busybox), also where a service's own image has
+# neither. The files lie where the service reads them, so that the tool resolves relative paths and secret files as the
+# service will.
 _SCRIPT = """
 set -eu
 for secret in {secrets}; do mkdir -p "${{secret%/*}}" && : > "$secret"; done
@@ -35,17 +36,16 @@ mirror() {{
 }}
 mirror {directory}
 # The service never ran on an empty volume: it is not looked for, as a name that nobody has takes a second to look up.
-if [ -z "$before" ] || ! wget -q -T 5 -O /dev/null {url}/-/healthy; then
+if [ -z "$before" ] || ! wget -q -T 5 -O /dev/null {url}{healthy}; then
   echo "written; {service} does not run yet and will read it when it starts"
   exit 0
 fi
-if wget -q -T 60 -O /dev/null --post-data= {url}/-/reload \
-  && wget -q -T 5 -O - {url}/metrics | grep -q '^{metric} 1$'; then
+if {reload}; then
   echo "written; {service} reloaded it"
   exit 0
 fi
 mirror /tmp/previous
-wget -q -T 60 -O /dev/null --post-data= {url}/-/reload || true
+{reload} || true
 echo "{service} refused the configuration when it reloaded it; the previous one is back" >&2
 exit 1
 """
@@ -61,15 +61,28 @@ class Configuration:
                       (one secret among the uploads would hide in the preview which lines of the others change)
     check             the shell command by which the service's own tool checks the files
     url               the service's address inside the network
-    reloaded_metric   the metric by which it says that the last reload worked
+    healthy           the path that answers while it runs
+    reloaded_metric   the metric by which it says that the last reload, which it is asked for, worked
+    reread            in place of that: the path that answers well only where it can read the files, which it does
+                      again and again by itself
     """
 
     directory: str
     files: Sequence[File]
     secrets: Sequence[File]
-    check: str
+    check: str = "true"
     url: str
-    reloaded_metric: str
+    healthy: str = "/-/healthy"
+    reloaded_metric: str = ""
+    reread: str = ""
+
+    @property
+    def reload(self) -> str:
+        """The shell command that succeeds when the service has taken the files that are in place now."""
+        if self.reread:
+            return f"wget -q -T 30 -O /dev/null {self.url}{self.reread}"
+        asked = f"wget -q -T 60 -O /dev/null --post-data= {self.url}/-/reload"
+        return f"{asked} && wget -q -T 5 -O - {self.url}/metrics | grep -q '^{self.reloaded_metric} 1$'"
 
 
 def script(service: str, configuration: Configuration) -> str:
@@ -79,15 +92,18 @@ def script(service: str, configuration: Configuration) -> str:
         check=configuration.check,
         directory=configuration.directory,
         url=configuration.url,
+        healthy=configuration.healthy,
+        reload=configuration.reload,
         service=service,
-        metric=configuration.reloaded_metric,
     ).strip()
 
 
 class ConfigWriter(pulumi.ComponentResource):
     """A service's configuration volume and the container that fills it.
 
-    Takes the `image` and `component` of the service, and `data`: where the image declares a volume for its data.
+    Takes the `image` in which it runs, which must have a shell and wget, and `data`: where that image declares a volume
+    for its data; the `component` of the service; and `gate`, where the tool that checks is in another image: given the
+    parent, it makes what must have ended well before the files are written.
 
     Gives `volume`, the `directory` where it is mounted, `writer` (the container) and `written`: depend on `written` and
     nothing starts before the files are right and in place.
@@ -102,6 +118,7 @@ class ConfigWriter(pulumi.ComponentResource):
         image: str,
         component: str,
         data: str,
+        gate: Callable[[pulumi.Resource], pulumi.Output[docker.Container]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         name = f"{service}-config"
@@ -125,6 +142,7 @@ class ConfigWriter(pulumi.ComponentResource):
             dns=["127.0.0.1"],
             dns_options=["timeout:1", "attempts:1"],
         )
-        self.writer = run_once(writer, name, host, parent=self, resource=f"{name}-writer")
+        passed = [gate(self)] if gate else []
+        self.writer = run_once(writer, name, host, parent=self, resource=f"{name}-writer", depends_on=passed)
         self.written = checked(self.writer, f"the configuration of {service}")
         self.register_outputs({"volume": self.volume.name})

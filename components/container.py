@@ -23,14 +23,18 @@ class Mount:
 
 @dataclass(frozen=True)
 class Reach:
-    """Who reaches a container, and whom it reaches, beside the stack's own network, which all of them are on.
+    """Who reaches a container, and whom it reaches.
 
+    core      whether it is on the stack's own network, as nearly all are
+    engine    whether it is on the network on which Docker may be asked (see docker_proxy.py)
     publish   (container port, host port) of its user interface
     edge      whether it is on the network that leads out; what publishes a port is
     backend   whether it speaks to what is watched, and so joins the network that Settings.docker_network names
     aliases   names that it answers to beside its own
     """
 
+    core: bool = True
+    engine: bool = False
     publish: tuple[int, int] | None = None
     edge: bool = False
     backend: bool = False

@@ -11,7 +11,7 @@ from pulumiverse_grafana import oss
 import dashboards
 from components.grafana import Grafana
 from config.settings import Settings
-from dashboards.links import to_request
+from dashboards.links import to_request, to_statements
 from dashboards.sources import ALERTMANAGER, FOLDER, LOKI, NAMES, PROMETHEUS, deployment_tags
 
 
@@ -64,7 +64,7 @@ class GrafanaContent(pulumi.ComponentResource):
     def _data_sources(self) -> None:
         settings = self._settings
         inside = self._grafana is not None
-        request = to_request(settings)
+        request, statement = to_request(settings), to_statements(settings)
         prometheus, loki, alertmanager = str(PROMETHEUS.uid), str(LOKI.uid), str(ALERTMANAGER.uid)
         self._data_source(
             alertmanager,
@@ -99,7 +99,14 @@ class GrafanaContent(pulumi.ComponentResource):
                         "matcherRegex": "^request_id$",
                         "url": request.url,
                         "urlDisplayLabel": request.title,
-                    }
+                    },
+                    {
+                        "name": "statement",
+                        "matcherType": "label",
+                        "matcherRegex": "^duration_ms$",
+                        "url": statement.url,
+                        "urlDisplayLabel": statement.title,
+                    },
                 ],
             },
         )

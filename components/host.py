@@ -11,9 +11,12 @@ from config.settings import Settings
 
 @dataclass(frozen=True)
 class Networks:
-    """`core` is internal and holds everything; `edge` publishes the user interfaces and leads out."""
+    """`core` is internal and holds nearly everything; `edge` publishes the user interfaces and leads out; `engine` is
+    internal too, and holds those who ask Docker and the proxy that answers them.
+    """
 
     core: docker.Network
+    engine: docker.Network
     edge: docker.Network
 
 

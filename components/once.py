@@ -1,5 +1,6 @@
 """A short-lived container as a gate: what depends on it is not touched unless it ended well."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pulumi
@@ -10,9 +11,15 @@ from components.host import Host
 
 
 def run_once(
-    container: Container, name: str, host: Host, *, parent: pulumi.Resource, resource: str | None = None
+    container: Container,
+    name: str,
+    host: Host,
+    *,
+    parent: pulumi.Resource,
+    resource: str | None = None,
+    depends_on: Sequence[pulumi.Input[pulumi.Resource]] = (),
 ) -> docker.Container:
-    """The resource, called `resource` (or `name`), of a container that does its work and ends.
+    """The resource, called `resource` (or `name`), of a container that does its work, after `depends_on`, and ends.
 
     It is on the stack's own network alone and has no capability, whatever the description says: what only reads the
     files of a service needs neither. It answers to no health check and is never asked to stop.
@@ -23,7 +30,7 @@ def run_once(
     once.attach = True
     once.logs = True
     once.restart = "no"
-    options = host.child_options(parent, depends_on=[host.images[container.image]])
+    options = host.child_options(parent, depends_on=[host.images[container.image], *depends_on])
     return docker.Container(resource or name, once, options)
 
 

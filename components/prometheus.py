@@ -31,6 +31,8 @@ class Prometheus(Reloadable):
                 f"--storage.tsdb.retention.time={settings.prometheus.retention}",
                 "--web.enable-lifecycle",
                 *FLAGS,
+                # For what Loki counts of lines (config/loki/rules).
+                "--web.enable-remote-write-receiver",
             ],
             url=settings.prometheus.url,
             reach=Reach(publish=(9090, settings.ports.prometheus), backend=True),

@@ -1,10 +1,16 @@
-"""Promtail, which ships logs to Loki."""
+"""Promtail, which ships logs to Loki where somebody must stay with it: it has had no release since 2026-03-02."""
 
 import pulumi
 
+from components.container import Container
+from components.file import File
 from components.host import Host
-from components.log_agent import CONFIG, LogAgent
+from components.log_agent import LogAgent
+from config.logs.promtail import promtail_files
 
+_DIRECTORY = "/etc/promtail"
+_CONFIG = f"-config.file={_DIRECTORY}/promtail.yaml"
+# Its image has bash, and nothing that speaks HTTP.
 _READY = "exec 3<>/dev/tcp/127.0.0.1/9080 && printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3"
 
 
@@ -12,6 +18,13 @@ class Promtail(LogAgent):
     """Promtail; a configuration that it would not take leaves the one that runs alone."""
 
     def __init__(self, host: Host, opts: pulumi.ResourceOptions | None = None) -> None:
-        file = f"-config.file={CONFIG}"
-        check = ["/usr/bin/promtail", "-check-syntax", file]
-        super().__init__("promtail", host, command=[file], ready=_READY, check=check, opts=opts)
+        container = Container(
+            image="promtail",
+            component="monitoring",
+            user="0:0",
+            command=[_CONFIG],
+            files=[File(f"{_DIRECTORY}/{path}", text) for path, text in promtail_files(host.settings).items()],
+            health=["bash", "-c", _READY],
+        )
+        check = ["/usr/bin/promtail", "-check-syntax", _CONFIG]
+        super().__init__("promtail", "alloy", host, container, check=check, opts=opts)

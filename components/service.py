@@ -27,6 +27,7 @@ class Service(pulumi.ComponentResource):
     Takes
       container    what the container is
       data         where its data volume is mounted; None keeps nothing
+      keep_volume_name   whether a volume that is there keeps its name, which is then another service's
       config       a ConfigWriter whose volume is mounted where its files belong; a change does not replace the service
       check        command of the image's own tool that must accept `container.files` before the service is touched
     Gives `container`, `volume` where it keeps data, and `identities`: ids that change with each deployment.
@@ -42,6 +43,7 @@ class Service(pulumi.ComponentResource):
         container: Container,
         *,
         data: str | None = None,
+        keep_volume_name: bool = False,
         config: ConfigWriter | None = None,
         check: Sequence[str] = (),
         opts: pulumi.ResourceOptions | None = None,
@@ -55,7 +57,12 @@ class Service(pulumi.ComponentResource):
             self.volume = docker.Volume(
                 f"{service}-data",
                 name=settings.name(service),
-                opts=host.child_options(self, protect=settings.protect, retain_on_delete=settings.protect),
+                opts=host.child_options(
+                    self,
+                    protect=settings.protect,
+                    retain_on_delete=settings.protect,
+                    ignore_changes=["name"] if keep_volume_name else None,
+                ),
             )
             mounts.append(Mount(self.volume.name, data, "volume", read_only=False))
         if config:
@@ -120,7 +127,10 @@ def _arguments(container: Container, service: str, host: Host) -> docker.Contain
 def _networks(reach: Reach, service: str, host: Host, joined: str) -> list[docker.ContainerNetworksAdvancedArgs]:
     """The networks of a service; `joined` is the name of one that is somebody else's: the stack makes no such."""
     core, edge = host.networks.core.name, host.networks.edge.name
-    networks = [docker.ContainerNetworksAdvancedArgs(name=core, aliases=sorted({service, *reach.aliases}))]
+    names = sorted({service, *reach.aliases})
+    networks = [docker.ContainerNetworksAdvancedArgs(name=core, aliases=names)] if reach.core else []
+    if reach.engine:
+        networks.append(docker.ContainerNetworksAdvancedArgs(name=host.networks.engine.name, aliases=names))
     if reach.edge or reach.publish:
         networks.append(docker.ContainerNetworksAdvancedArgs(name=edge))
     if joined:

@@ -9,6 +9,7 @@ from components.alertmanager import Alertmanager
 from components.alloy import Alloy
 from components.cadvisor import Cadvisor
 from components.demo.backend import DemoBackend
+from components.docker_proxy import DockerProxy
 from components.grafana import Grafana
 from components.host import Host, Networks
 from components.loki import Loki
@@ -44,6 +45,7 @@ class MonitoringStack(pulumi.ComponentResource):
             Prometheus(host, opts=child),
             Alertmanager(host, opts=child),
             Loki(host, opts=child),
+            DockerProxy(host, opts=child),
             agent(host, opts=child),
             NodeExporter(host, opts=child),
             Cadvisor(host, opts=child),
@@ -92,6 +94,7 @@ class MonitoringStack(pulumi.ComponentResource):
         ]
         networks = Networks(
             core=docker.Network("core", name=settings.name("core"), internal=True, labels=labels, opts=options),
+            engine=docker.Network("engine", name=settings.name("engine"), internal=True, labels=labels, opts=options),
             edge=docker.Network("edge", name=settings.name("edge"), labels=labels, opts=options),
         )
         # Kept when the stack goes: other stacks on the host may use the same image.

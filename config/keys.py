@@ -29,10 +29,14 @@ from config.values import (
     Seconds,
     Secret,
     SecretUrl,
+    StreamSelector,
     Text,
     Url,
     User,
 )
+
+# What is written for every request or step is much, and soon of no more use than its count.
+DEFAULT_RETENTION = {'{level="debug"}': "3d", '{service="nginx",level="info"}': "7d"}
 
 
 def _key(default: Any, description: str, *, env: str | None = None) -> Any:
@@ -73,11 +77,24 @@ class Keys(BaseModel):
     evaluation_interval: Interval = _key("10s", "How often Prometheus evaluates its rules.")
     prometheus_retention: Retention = _key("30d", "How long Prometheus keeps samples.")
     loki_retention: Days = _key("30d", "How long Loki keeps log lines; whole days.")
+    loki_retention_by_stream: dict[StreamSelector, Days] = _key(
+        DEFAULT_RETENTION, "Streams that Loki keeps for another time: LogQL selector of labels -> whole days."
+    )
     thresholds: dict[str, FiniteFloat] = _key({}, "Alert thresholds by key of config/prometheus/thresholds.yaml.")
     drill: bool = _key(False, "Shorten the waits of alerts, for drills.")
     memory: dict[str, Megabytes] = _key({}, "Memory limits in MB by service, in place of the defaults.")
+    containerd_socket: Text = _key(
+        "",
+        "Socket of containerd, for cAdvisor on an engine with the containerd image store; as powerful as root.",
+    )
     container_filter: Regex = _key("", "Regex of the container names to watch; default: this stack's, in prod all.")
-    log_agent: Literal["promtail", "alloy"] = _key("promtail", "Which agent ships the logs.")
+    log_agent: Literal["promtail", "alloy"] = _key(
+        "alloy", "Which agent ships the logs; Promtail has had no release since 2026-03-02."
+    )
+    log_containers: dict[str, Regex] = _key(
+        {}, "Regex of the names of others' containers by source of config/logs/sources.py, in place of its own."
+    )
+    host_journal: Text = _key("", "Directory of the host's journal, such as /var/log/journal; empty: it is not read.")
     runbook_base_url: Url = _key(
         "https://github.com/example/defi-monitoring/blob/main/docs/runbooks", "Address that runbook pages live under."
     )

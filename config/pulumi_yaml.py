@@ -29,7 +29,7 @@ def declaration() -> dict[str, Any]:
         default: Any = field.default
         entry: dict[str, Any] = {}
         if get_origin(annotation) is dict:
-            entry = {"type": "object", "default": {}}
+            entry = {"type": "object", "default": dict(default)}
         elif get_origin(annotation) is tuple:
             items = "string" if get_args(annotation)[0] is str or get_origin(get_args(annotation)[0]) else "object"
             entry = {"type": "array", "items": {"type": items}, "default": []}

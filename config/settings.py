@@ -46,7 +46,9 @@ DEFAULT_MEMORY = {
     "postgres": 512,
     "postgres-replica": 512,
     "redis": 256,
+    "nginx": 64,
     "demo": 256,
+    "docker-proxy": 64,
     "config-writer": 256,
 }
 
@@ -142,9 +144,10 @@ class Backend:
 
 @dataclass(frozen=True)
 class Cadvisor:
-    """`containers` is the regular expression of the container names that are kept."""
+    """`containers`: regular expression of the names of containers that are kept; `containerd_socket`: may be empty."""
 
     containers: str
+    containerd_socket: str
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,10 @@ class Settings:
     alertmanager_url: str
     loki_url: str
     loki_retention: str
+    loki_retention_by_stream: Mapping[str, str]
     log_agent: Literal["promtail", "alloy"]
+    log_containers: Mapping[str, str]
+    host_journal: str
     grafana: Grafana
     thresholds: Mapping[str, float]
     runbook_base_url: str
@@ -245,7 +251,10 @@ def load(
         alertmanager_url=f"http://{host}:{ports.alertmanager}",
         loki_url=f"http://{host}:{ports.loki}",
         loki_retention=keys.loki_retention,
+        loki_retention_by_stream=keys.loki_retention_by_stream,
         log_agent=keys.log_agent,
+        log_containers=keys.log_containers,
+        host_journal=keys.host_journal,
         grafana=Grafana(
             mode=keys.grafana_mode,
             url=(keys.grafana_url or f"http://{host}:{ports.grafana}").rstrip("/"),
@@ -257,6 +266,7 @@ def load(
         runbook_base_url=keys.runbook_base_url.rstrip("/"),
         cadvisor=Cadvisor(
             containers=keys.container_filter or (f"{PROJECT}-{stack}-.+" if keys.demo else ".+"),
+            containerd_socket=keys.containerd_socket,
         ),
         backend=_demo_backend(keys) if keys.demo else _existing_backend(keys),
         alerting=alerting_of(keys),

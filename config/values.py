@@ -21,6 +21,8 @@ _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, 
 _WHOLE_DAYS = re.compile(r"\d+[dw]")
 _DAYS = {"d": 1, "w": 7}
 _MOST_DAYS = 3650
+_MATCHER = r'\s*[a-z_]+\s*(=|!=|=~|!~)\s*"[^"\\]*"\s*'
+_STREAM_SELECTOR = re.compile(rf"\{{{_MATCHER}(,{_MATCHER})*\}}")
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
 # Underscores are not for host names, but containers have them, such as supabase_db.
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*")
@@ -67,6 +69,12 @@ def _days(value: str) -> str:
         raise ValueError("must be whole days or weeks, such as 30d or 4w, and not zero")
     if int(value[:-1]) * _DAYS[value[-1]] > _MOST_DAYS:
         raise ValueError(f"must be at most {_MOST_DAYS}d")
+    return value
+
+
+def _stream_selector(value: str) -> str:
+    if not _STREAM_SELECTOR.fullmatch(value):
+        raise ValueError('must be a selector of labels as LogQL has it, such as {service="nginx",level="info"}')
     return value
 
 
@@ -227,6 +235,7 @@ Interval = Annotated[
     Duration, AfterValidator(_between("1s", "1m", "rules look at windows of five minutes, which need several samples"))
 ]
 Retention = Annotated[Duration, AfterValidator(_between("2h", "10y", "Prometheus keeps blocks of two hours"))]
+StreamSelector = Annotated[str, AfterValidator(_stream_selector)]
 Days = Annotated[str, AfterValidator(_days)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 HostName = Annotated[str, AfterValidator(_host)]

@@ -14,7 +14,7 @@ from dashboards.panels.numbers import figures
 from dashboards.panels.series import series
 from dashboards.panels.words import each, error_share_of_each, is_it_up, latency, share_of_each, split, sums
 
-_LOGS = '{service=~"demo|.*kong.*"} | event=~"|request_.*|upstream_.*"'
+_LOGS = '{service=~"demo|.*nginx|.*kong.*"} | event=~"|request_.*|upstream_.*"'
 _ONE = 'instance=~"$gateway"'
 _GATEWAY = f"{{{_ONE}}}"
 # Clients of a WebSocket stay for hours, which is no latency.

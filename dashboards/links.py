@@ -32,6 +32,11 @@ def to_request(settings: Settings) -> Link:
     return Link("All lines of this request", settings.grafana.url + _explore(selector, "now-24h", "now"))
 
 
+def to_statements(settings: Settings) -> Link:
+    """What the database does, for somebody who looks at the line of one slow statement."""
+    return Link("Database dashboard: statements", f"{settings.grafana.url}/d/database?from=now-1h&to=now")
+
+
 def to_runbook(settings: Settings, field: str) -> Link:
     """The runbook of the alert whose name is in the column `field` of a table."""
     return Link("Runbook", f'{settings.runbook_base_url}/${{__data.fields["{field}"]}}.md')

@@ -99,9 +99,9 @@ def _fingerprint(directory: Path) -> str:
 
 def image_keys_of(settings: Settings) -> list[str]:
     """The keys of config/images.yaml that the stack needs."""
-    keys = ["prometheus", "alertmanager", "loki", settings.log_agent, "node-exporter", "cadvisor"]
+    keys = ["prometheus", "alertmanager", "loki", settings.log_agent, "haproxy", "node-exporter", "cadvisor"]
     keys += ["postgres-exporter", "redis-exporter"]
-    keys += ["postgres", "redis", "demo"] if settings.demo else []
+    keys += ["postgres", "redis", "nginx", "demo"] if settings.demo else []
     keys += ["grafana"] if settings.grafana.mode == "container" else []
     return keys
 

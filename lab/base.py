@@ -20,6 +20,8 @@ POSTGRES = "17"
 # One root file system for all images: making it is the slow part, and layers that are shared cost nothing.
 PACKAGES = (
     "ca-certificates",
+    "haproxy",
+    "nginx",
     f"postgresql-{POSTGRES}",
     "python3-jwt",
     "python3-prometheus-client",

@@ -148,6 +148,22 @@ RECIPES: Mapping[str, Recipe] = {
             CMD ["redis-server"]
         """,
     ),
+    "nginx": Recipe(
+        version="1.26.3",
+        instructions="""
+            EXPOSE 80
+            STOPSIGNAL SIGQUIT
+            CMD ["nginx", "-g", "daemon off;"]
+        """,
+    ),
+    "haproxy": Recipe(
+        version="3.0.11",
+        directories={"/usr/local/etc/haproxy": 0},
+        instructions="""
+            STOPSIGNAL SIGUSR1
+            CMD ["haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"]
+        """,
+    ),
     "demo": Recipe(
         # As demo/Dockerfile has it.
         directories={"/app": 0},

@@ -24,7 +24,7 @@ _TOOLS = {
     "alertmanager": ("alertmanager", "/bin/alertmanager"),
     "amtool": ("alertmanager", "/bin/amtool"),
     "loki": ("loki", "/usr/bin/loki"),
-    "promtail": ("promtail", "/usr/bin/promtail"),
+    "alloy": ("alloy", "/bin/alloy"),
 }
 
 
@@ -68,23 +68,33 @@ def image_of(engine: docker.DockerClient) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def tools(engine: docker.DockerClient, image_of: Callable[[str], str]) -> Path:
-    """A directory, first on PATH, with prometheus, promtool, alertmanager, amtool, loki and promtail."""
+    """A directory, first on PATH, with prometheus, promtool, alertmanager, amtool, loki and alloy."""
     directory = cache() / "tools"
     directory.mkdir(parents=True, exist_ok=True)
     for tool, (key, path) in _TOOLS.items():
-        image_id = str(engine.images.get(image_of(key)).id).removeprefix("sha256:")[:12]
-        kept = directory / f"{tool}-{image_id}"
-        if not kept.exists():
-            temporary = directory / f".{tool}-{os.getpid()}"
-            temporary.write_bytes(_file_of(engine, image_of(key), path))
-            temporary.chmod(0o755)
-            temporary.replace(kept)
-        # In one step, as another run of the tests may be using it.
-        temporary = directory / f".{tool}-{os.getpid()}"
-        temporary.symlink_to(kept)
-        temporary.replace(directory / tool)
+        _put(engine, image_of(key), path, directory / tool)
     os.environ["PATH"] = f"{directory}{os.pathsep}{os.environ['PATH']}"
     return directory
+
+
+@pytest.fixture(scope="session")
+def promtail(engine: docker.DockerClient, image_of: Callable[[str], str], tools: Path) -> None:
+    """Promtail on PATH too; only `make promtail` runs what needs it, and builds it where no registry has it."""
+    _put(engine, image_of("promtail"), "/usr/bin/promtail", tools / "promtail")
+
+
+def _put(engine: docker.DockerClient, image: str, path: str, tool: Path) -> None:
+    """Let `tool` be the program at a path of an image."""
+    image_id = str(engine.images.get(image).id).removeprefix("sha256:")[:12]
+    kept = tool.with_name(f"{tool.name}-{image_id}")
+    temporary = tool.with_name(f".{tool.name}-{os.getpid()}")
+    if not kept.exists():
+        temporary.write_bytes(_file_of(engine, image, path))
+        temporary.chmod(0o755)
+        temporary.replace(kept)
+    # In one step, as another run of the tests may be using it.
+    temporary.symlink_to(kept)
+    temporary.replace(tool)
 
 
 def _file_of(engine: docker.DockerClient, image: str, path: str) -> bytes:

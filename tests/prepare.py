@@ -17,7 +17,7 @@ from ops.stack import toolchain
 from tests.conftest import demo_settings
 
 # Servers that tests run as processes of their own.
-SERVERS = ("docker-registry", "postgresql-15", "redis-server", "nginx-light", "haproxy")
+SERVERS = ("docker-registry", "postgresql-15", "redis-server", "nginx", "haproxy")
 LINTERS = ("pint", "dashboard-linter")
 
 if __name__ == "__main__":

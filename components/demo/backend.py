@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.demo.nginx import Nginx
 from components.demo.postgres import Postgres
 from components.demo.program import Demo
 from components.demo.redis import Redis
@@ -21,4 +22,5 @@ class DemoBackend(pulumi.ComponentResource):
         Postgres("replica", host, opts=child)
         Redis(host, opts=child)
         Demo(host, opts=child)
+        Nginx(host, opts=child)
         self.register_outputs({})

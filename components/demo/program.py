@@ -20,6 +20,7 @@ class Demo(Service):
             entrypoint=["python3", "-m", "demo"],
             command=[
                 "--postgres-replica-host=postgres-replica",
+                "--nginx-host=nginx",
                 f"--postgres-database={backend.postgres_db}",
                 f"--postgres-user={backend.postgres_user}",
             ],

@@ -1,19 +1,87 @@
-"""Loki's configuration."""
+"""Loki's configuration, and the rules of its ruler."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
+from typing import Any
 
+import yaml
+
+from config.logs.source import Containers
+from config.logs.sources import sources
+from config.prometheus.durations import shorten_waits
 from config.settings import Settings
 
+RULES = "/etc/loki/rules"
+"""Where the ruler finds its files, below the name of the only tenant."""
 _DIRECTORY = Path(__file__).parent
 # Loki's retention takes hours and no days.
 _HOURS = {"d": 24, "w": 24 * 7}
+_SILENT = "LogSourceSilent"
 
 
 def loki_files(settings: Settings) -> dict[str, str]:
-    """Relative path -> content of the files below /etc/loki: `loki.yaml` and the ruler's files."""
-    retention = settings.loki_retention
-    hours = int(retention[:-1]) * _HOURS[retention[-1]]
-    files = {f"rules/fake/{path.name}": path.read_text() for path in sorted((_DIRECTORY / "rules").glob("*.yaml"))}
-    files["loki.yaml"] = Template((_DIRECTORY / "loki.yaml").read_text()).substitute(retention=f"{hours}h")
-    return files
+    """Relative path -> content of what Loki reads when it starts, below /etc/loki: `loki.yaml`."""
+    text = Template((_DIRECTORY / "loki.yaml").read_text()).substitute(retention=_hours(settings.loki_retention))
+    configuration = yaml.safe_load(text)
+    # The first of two that match is the one that counts: Loki takes the highest priority.
+    streams = list(settings.loki_retention_by_stream.items())
+    configuration["limits_config"]["retention_stream"] = [
+        {"selector": selector, "priority": len(streams) - place, "period": _hours(period)}
+        for place, (selector, period) in enumerate(streams)
+    ]
+    # For the annotations of rules, which so stay plain YAML that is the same in every stack.
+    grafana = "" if settings.grafana.mode == "none" else settings.grafana.url
+    configuration["ruler"]["external_labels"] = {
+        "project": settings.project,
+        "stack": settings.stack,
+        "runbook_base": settings.runbook_base_url,
+        "grafana_base": grafana,
+    }
+    return {"loki.yaml": yaml.safe_dump(configuration, sort_keys=False, width=120)}
+
+
+def rule_files(settings: Settings) -> dict[str, str]:
+    """Relative path -> content of the ruler's files, below RULES; they may change while Loki runs.
+
+    A rule names a threshold as Prometheus' rules do (`threshold:<key>`), and gets the stack's number in its place.
+    """
+    files = {f"fake/{path.name}": path.read_text() for path in sorted((_DIRECTORY / "rules").glob("*.yml"))}
+    files["fake/silence.yml"] = yaml.safe_dump(_silence(settings), sort_keys=False, width=120)
+    files = {path: _with_thresholds(text, settings.thresholds) for path, text in files.items()}
+    return {path: shorten_waits(text) for path, text in files.items()} if settings.drill else files
+
+
+def _with_thresholds(text: str, thresholds: Mapping[str, float]) -> str:
+    return re.sub(r"threshold:([a-z0-9_]+:[a-z]+)", lambda found: f"{thresholds[found.group(1)]:g}", text)
+
+
+def _hours(days: str) -> str:
+    return f"{int(days[:-1]) * _HOURS[days[-1]]}h"
+
+
+def _silence(settings: Settings) -> dict[str, Any]:
+    """An alert for each source that writes all the time while it is healthy, and has stopped.
+
+    Only for what this stack started itself: what others run is not known to be there.
+    """
+    rules = [
+        {
+            "alert": _SILENT,
+            "expr": f'absent_over_time({{service="{service}"}}[{source.silent_after}])',
+            "for": "1m",
+            "labels": {"priority": "P2", "service": service, "component": source.component, "source": source.name},
+            "annotations": {
+                "summary": "A service has stopped to log.",
+                "description": f"{service} has written no line for {source.silent_after}; a healthy one does all the "
+                "time. Either it stands still, or its lines are lost on their way.",
+                "runbook_url": f"{{{{ $externalLabels.runbook_base }}}}/{_SILENT}.md",
+                "dashboard_url": "{{ with $externalLabels.grafana_base }}{{ . }}/d/system-overview{{ end }}",
+            },
+        }
+        for source in sources(settings)
+        if settings.demo and source.silent_after and isinstance(source.found, Containers)
+        for service in source.found.services
+    ]
+    return {"groups": [{"name": "silence", "interval": "1m", "rules": rules}]} if rules else {"groups": []}

@@ -33,7 +33,12 @@ EXPORTER_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
     "redis-exporter": (f"--connection-timeout={CONNECT_TIMEOUT}s",),
     # Containers' own veth pairs and bridges come and go with every deployment and only repeat what cAdvisor tells.
     "node-exporter": ("--collector.netdev.device-exclude=^(lo|veth.*|br-.*|docker.*|ifb.*)$",),
-    "cadvisor": ("--docker_only=true", "--store_container_labels=false", "--housekeeping_interval=10s"),
+    "cadvisor": (
+        "--docker=tcp://docker-proxy:2375",
+        "--docker_only=true",
+        "--store_container_labels=false",
+        "--housekeeping_interval=10s",
+    ),
 }
 
 

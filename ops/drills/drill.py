@@ -101,7 +101,9 @@ class _Run:
         self.stopped = threading.Event()
         self._levers = levers
         self._report = report
-        self._prometheus = _Prometheus(levers.settings.prometheus.url)
+        settings = levers.settings
+        # Loki's ruler answers as Prometheus does, below a path of its own.
+        self._prometheus = _Rules([settings.prometheus.url, f"{settings.loki_url}/prometheus"])
         self._waiting = list(faults)
         self._running: list[Fault] = []
         self._changed = threading.Condition()
@@ -214,11 +216,11 @@ class _Run:
         return "" if name in resolved else "did not resolve"
 
 
-class _Prometheus:
-    """What Prometheus says of its alerts."""
+class _Rules:
+    """What Prometheus and Loki's ruler, at these addresses, say of their alerts."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, urls: list[str]) -> None:
+        self._urls = urls
 
     def firing(self, name: str, labels: Mapping[str, str]) -> bool:
         """Whether an alert of this name, with these labels among its own, fires."""
@@ -226,13 +228,15 @@ class _Prometheus:
             alert["state"] == "firing"
             and alert["labels"]["alertname"] == name
             and labels.items() <= alert["labels"].items()
-            for alert in self._ask("alerts")["alerts"]
+            for url in self._urls
+            for alert in self._ask(url, "alerts")["alerts"]
         )
 
     def wait(self, name: str, kind: str) -> float:
         """Seconds of a rule's `for` (kind `duration`) or `keep_firing_for` (`keepFiringFor`) as it is in force."""
-        groups = self._ask("rules", type="alert", **{"rule_name[]": name})["groups"]
-        return max((float(rule.get(kind, 0)) for group in groups for rule in group["rules"]), default=0)
+        groups = [group for url in self._urls for group in self._ask(url, "rules", type="alert")["groups"]]
+        rules = [rule for group in groups for rule in group["rules"] if rule["name"] == name]
+        return max((float(rule.get(kind, 0)) for rule in rules), default=0)
 
     # A machine that is busy with many faults answers late now and then.
     @tenacity.retry(
@@ -241,11 +245,11 @@ class _Prometheus:
         wait=tenacity.wait_fixed(2),
         reraise=True,
     )
-    def _ask(self, path: str, **parameters: str) -> Any:
+    def _ask(self, url: str, path: str, **parameters: str) -> Any:
         try:
-            answer = httpx.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=10).raise_for_status()
+            answer = httpx.get(f"{url}/api/v1/{path}", params=parameters, timeout=10).raise_for_status()
         except httpx.HTTPError as error:
-            raise OpsError(f"Prometheus does not answer at {self._url}: {error}") from error
+            raise OpsError(f"nothing answers at {url}: {error}") from error
         return answer.json()["data"]
 
 

@@ -131,6 +131,13 @@ def stop(service: str) -> Break:
     return make
 
 
+@contextmanager
+def stop_log_agent(levers: Levers) -> Iterator[None]:
+    """Stops the agent that ships logs, and starts it."""
+    with stop(levers.settings.log_agent)(levers):
+        yield
+
+
 def pause(service: str) -> Break:
     """Freezes a service's container, and lets it go on."""
 
@@ -252,6 +259,22 @@ FAULTS = (
         turn(postgres_slow_queries_per_minute=120),
         _touching("postgres"),
     ),
+    # Alerts on lines, by Loki's ruler.
+    Fault("a burst of errors", {"LogErrorBurst": {"service": "demo"}}, turn(log_error_rate=2), _touching("logs")),
+    Fault(
+        "log-ins to a database that does not exist",
+        {"PostgreSQLFatal": {"sqlstate": "3D000"}},
+        turn(postgres_fatal_errors_per_minute=60),
+        _touching("logs"),
+    ),
+    Fault(
+        "log-ins with a wrong password",
+        {"AuthenticationFailures": {"service": "postgres"}},
+        turn(postgres_failed_logins_per_minute=60),
+        _touching("logs"),
+    ),
+    Fault("the API fails", {"NginxServerErrors": {}}, turn(api_error_ratio=0.5), _touching("nginx", "logs")),
+    Fault("Nginx is silent", {"LogSourceSilent": {"service": "nginx"}}, stop("nginx"), _touching("nginx"), alone=True),
     Fault(
         "the replica stops replaying",
         {"PostgreSQLHighReplicationLag": {}, "PostgreSQLReplicationStopped": {}},
@@ -330,7 +353,7 @@ FAULTS = (
         _touching("docker"),
         alone=True,
     ),
-    Fault("the log shipper is gone", {"LogPipelineStopped": {}}, stop("promtail"), _touching("logs"), alone=True),
+    Fault("the log shipper is gone", {"LogPipelineStopped": {}}, stop_log_agent, _touching("logs"), alone=True),
     Fault("Loki hangs", {"LogShipperStopped": {}}, pause("loki"), _touching("logs"), alone=True),
     Fault(
         "Alertmanager is gone",

@@ -11,9 +11,10 @@ from ops.validation.check import Check, answers
 
 def expected(settings: Settings) -> list[str]:
     """The services that must be running."""
-    names = ["prometheus", "alertmanager", "loki", settings.log_agent, "node-exporter", "cadvisor", "redis-exporter"]
+    names = ["prometheus", "alertmanager", "loki", "docker-proxy", settings.log_agent]
+    names += ["node-exporter", "cadvisor", "redis-exporter"]
     names += [server.exporter for server in settings.backend.postgres]
-    names += ["postgres", "postgres-replica", "redis", "demo"] if settings.demo else []
+    names += ["postgres", "postgres-replica", "redis", "nginx", "demo"] if settings.demo else []
     return names + (["grafana"] if settings.grafana.mode == "container" else [])
 
 

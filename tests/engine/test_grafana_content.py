@@ -138,7 +138,9 @@ def test_up_makes_all_of_it(trial: Trial) -> None:
     assert set(sources) >= set(NAMES)
     assert sources["prometheus"]["isDefault"]
     assert sources["alertmanager"]["jsonData"]["implementation"] == "prometheus"
-    assert sources["loki"]["jsonData"]["derivedFields"][0]["matcherRegex"] == "^request_id$"
+    fields = {field["matcherRegex"]: field["url"] for field in sources["loki"]["jsonData"]["derivedFields"]}
+    assert set(fields) == {"^request_id$", "^duration_ms$"}
+    assert "/d/database" in fields["^duration_ms$"]
     assert trial.uids() == set(UIDS)
     assert trial.get("/api/org/preferences")["homeDashboardUID"] == "system-overview"
     assert trial.marks() == before + 1

@@ -13,7 +13,7 @@ import pytest
 
 from tests.engine.deployment import Deployment, eventually
 
-_DATA_SERVICES = ("prometheus", "alertmanager", "loki", "promtail", "postgres", "postgres-replica", "redis", "demo")
+_DATA_SERVICES = ("prometheus", "alertmanager", "loki", "alloy", "postgres", "postgres-replica", "redis", "demo")
 
 
 def test_up_ends_with_every_service_running_healthy_and_scraped(stack: Deployment, tmp_path: Path) -> None:

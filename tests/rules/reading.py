@@ -7,9 +7,11 @@ from typing import Any
 
 import yaml
 
+from config.loki import rule_files
 from config.settings import ROOT, Settings, load
 
 RULES = ROOT / "config/prometheus/rules"
+LOG_RULES = ROOT / "config/loki/rules"
 RUNBOOKS = ROOT / "docs/runbooks"
 CASES = Path(__file__).parent / "cases"
 
@@ -69,3 +71,10 @@ def rules_of(files: Mapping[str, str]) -> Iterator[Rule]:
 def written_rules() -> list[Rule]:
     """The rules that are written by hand, in config/prometheus/rules."""
     return list(rules_of({f"rules/{path.name}": path.read_text() for path in sorted(RULES.glob("*.yml"))}))
+
+
+def written_log_rules() -> list[Rule]:
+    """The rules of Loki, as they are written: those that are made are the like of each other, so one stands for all."""
+    written = {f"rules/{path.name}": path.read_text() for path in sorted(LOG_RULES.glob("*.yml"))}
+    made = {"rules/silence.yml": rule_files(dev())["fake/silence.yml"]}
+    return list({rule.name: rule for rule in rules_of({**made, **written})}.values())

@@ -8,10 +8,10 @@ from config.prometheus import prometheus_files
 from demo.knobs import KNOBS, Knobs
 from ops.drills.drill import _conflict, drillable
 from ops.drills.faults import EVERYTHING, FAULTS, Fault
-from tests.rules.reading import dev, rules_of
+from tests.rules.reading import dev, rules_of, written_log_rules
 from tests.rules.test_rules import COMPONENTS
 
-RULES = {rule.name: rule for rule in rules_of(prometheus_files(dev())) if rule.is_alert}
+RULES = {rule.name: rule for rule in [*rules_of(prometheus_files(dev())), *written_log_rules()] if rule.is_alert}
 
 
 def knobs_of(fault: Fault) -> dict[str, object]:

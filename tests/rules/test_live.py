@@ -20,15 +20,22 @@ from tests.rules.reading import RUNBOOKS, dev, rules_of
 
 pytestmark = pytest.mark.live
 
-_ALLOY = "the log agent is Promtail; Alloy is the second choice"
+_PROMTAIL = "the log agent is Alloy"
+_DROPPED = "Alloy makes the series with the first line that it drops"
 _GRAFANA = "Grafana is not to be had from package mirrors"
 _RULER = "Loki makes the series with the first rule on logs that it evaluates"
 _QUOTA = "no container of the demo has a CPU quota"
 
 # Metric -> why a demo stack may have no series of it.
 NOT_HERE = {
-    "loki_write_sent_entries_total": _ALLOY,
-    "loki_write_dropped_entries_total": _ALLOY,
+    **dict.fromkeys(
+        [
+            *("promtail_sent_entries_total", "promtail_dropped_entries_total", "promtail_targets_active_total"),
+            "promtail_batch_retries_total",
+        ],
+        _PROMTAIL,
+    ),
+    "loki_write_dropped_entries_total": _DROPPED,
     "loki_discarded_samples_total": "Loki makes the series with the first line that it refuses",
     "loki_prometheus_rule_evaluation_failures_total": _RULER,
     "loki_prometheus_notifications_errors_total": _RULER,
@@ -44,7 +51,7 @@ NOT_HERE = {
 # (label, value) -> why no series may have it.
 NO_SUCH_VALUE = {
     ("job", "grafana"): _GRAFANA,
-    ("job", "alloy"): _ALLOY,
+    ("job", "promtail"): _PROMTAIL,
     ("status_code", "5.."): "Loki has failed no request yet",
 }
 Labels = Mapping[str, str]

@@ -19,7 +19,17 @@ from images.catalogue import tags
 from lab import toolchain
 from lab.cache import cache
 from tests.rules.conftest import write
-from tests.rules.reading import CASES, RULES, RUNBOOKS, Rule, dev, prod, rules_of, written_rules
+from tests.rules.reading import (
+    CASES,
+    RULES,
+    RUNBOOKS,
+    Rule,
+    dev,
+    prod,
+    rules_of,
+    written_log_rules,
+    written_rules,
+)
 
 COMPONENTS = {
     "system",
@@ -35,6 +45,9 @@ COMPONENTS = {
 WRITTEN = written_rules()
 ALERTS = sorted({rule.name for rule in rules_of(prometheus_files(dev())) if rule.is_alert})
 RECORDINGS = sorted({rule.name for rule in WRITTEN if not rule.is_alert})
+# Those that Loki evaluates over lines; tests/logs holds that they fire.
+LOG_RULES = written_log_rules()
+LOG_ALERTS = sorted({rule.name for rule in LOG_RULES if rule.is_alert})
 # No state of the world keeps it quiet.
 ALWAYS_FIRING = {"Watchdog"}
 # Those of no fixed priority or component take them from their target.
@@ -63,7 +76,7 @@ def run(*command: str, cwd: Path) -> str:
     "settings",
     [
         pytest.param(dev(), id="dev"),
-        pytest.param(dev(logAgent="alloy", grafanaMode="none"), id="dev with Alloy and without Grafana"),
+        pytest.param(dev(logAgent="promtail", grafanaMode="none"), id="dev with Promtail and without Grafana"),
         pytest.param(dev(drill="true"), id="dev while drilled"),
         pytest.param(prod(), id="prod"),
     ],
@@ -179,7 +192,7 @@ def test_every_recording_rule_is_a_plain_series() -> None:
 
 def test_thresholds_are_read_and_exist() -> None:
     read = set()
-    for rule in WRITTEN:
+    for rule in (*WRITTEN, *LOG_RULES):
         read |= set(re.findall(r"threshold:([a-z0-9_]+:[a-z]+)", rule.body["expr"]))
     assert read == set(default_thresholds())
 
@@ -189,7 +202,7 @@ def test_a_threshold_says_what_it_decides() -> None:
     for key, entry in table.items():
         assert set(entry) == {"default", "unit", "description"}, key
         named = re.findall(r"\b([A-Z][A-Za-z]+) fires", entry["description"])
-        assert all(name in ALERTS for name in named), key
+        assert all(name in {*ALERTS, *LOG_ALERTS} for name in named), key
 
 
 def test_a_stack_has_its_own_thresholds() -> None:
@@ -201,12 +214,12 @@ def test_a_stack_has_its_own_thresholds() -> None:
 
 def test_every_page_has_an_alert_and_every_alert_a_page() -> None:
     pages = {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
-    assert pages == set(ALERTS)
+    assert pages == {*ALERTS, *LOG_ALERTS}
 
 
 def test_a_page_answers_the_five_questions() -> None:
     headings = ["What it means", "Confirm", "First three things to do", "Stop the bleeding", "Escalate"]
-    for name in ALERTS:
+    for name in (*ALERTS, *LOG_ALERTS):
         text = (RUNBOOKS / f"{name}.md").read_text()
         assert text.startswith(f"# {name}\n"), name
         assert re.findall(r"^## (.*)$", text, re.MULTILINE) == headings, name
@@ -220,7 +233,9 @@ def test_a_page_names_its_threshold_and_no_other_key() -> None:
     for rule in WRITTEN:
         if rule.is_alert:
             exprs[rule.name] = exprs.get(rule.name, "") + rule.body["expr"]
-    for name in ALERTS:
+    for rule in LOG_RULES:
+        exprs[rule.name] = rule.body["expr"]
+    for name in (*ALERTS, *LOG_ALERTS):
         text = (RUNBOOKS / f"{name}.md").read_text()
         for key in re.findall(r"threshold:([a-z0-9_]+:[a-z]+)", exprs.get(name, "")):
             assert f"`{key}`" in text, f"{name}.md does not name {key}"
@@ -231,11 +246,11 @@ def test_a_page_names_its_threshold_and_no_other_key() -> None:
 def test_the_index_lists_every_page_with_its_priority_and_summary() -> None:
     text = (RUNBOOKS / "README.md").read_text()
     lines = set(text.splitlines())
-    for rule in WRITTEN:
+    for rule in (*WRITTEN, *LOG_RULES):
         if rule.is_alert:
             priority, summary = rule.body["labels"]["priority"], rule.body["annotations"]["summary"]
             assert f"| [{rule.name}]({rule.name}.md) | {priority} | {summary} |" in lines, rule.name
-    assert set(re.findall(r"\]\((\w+)\.md\)", text)) == set(ALERTS)
+    assert set(re.findall(r"\]\((\w+)\.md\)", text)) == {*ALERTS, *LOG_ALERTS}
 
 
 def test_queries_of_the_runbooks_are_promql(rendered: Path) -> None:
@@ -316,7 +331,7 @@ def test_what_prod_was_not_given_is_neither_scraped_nor_missed() -> None:
     files = prometheus_files(prod())
     jobs = {job.name for job in scrape_jobs(prod())}
     assert jobs == {
-        "prometheus", "alertmanager", "grafana", "loki", "promtail", "node", "cadvisor", "postgres", "redis", "kong"
+        "prometheus", "alertmanager", "grafana", "loki", "alloy", "node", "cadvisor", "postgres", "redis", "kong"
     }  # fmt: skip
     assert "realtime" not in files["prometheus.yml"]
     assert "realtime" not in files["rules/absent.yml"]
@@ -328,7 +343,7 @@ def test_dev_has_every_job() -> None:
         "alertmanager",
         "grafana",
         "loki",
-        "promtail",
+        "alloy",
         "node",
         "cadvisor",
         "postgres",

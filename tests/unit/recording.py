@@ -38,6 +38,8 @@ class Registration:
     provider: str
     protect: bool
     retain_on_delete: bool
+    aliases: tuple[tuple[str, str], ...]
+    ignore_changes: tuple[str, ...]
     dependencies: frozenset[str]
     inputs: Mapping[str, Any]
     wire: Mapping[str, Any]
@@ -103,6 +105,8 @@ class _Monitor(MockMonitor):
                     provider=request.provider.rpartition("::")[0],
                     protect=request.protect,
                     retain_on_delete=request.retainOnDelete,
+                    aliases=tuple((alias.spec.type, alias.spec.name) for alias in request.aliases),
+                    ignore_changes=tuple(request.ignoreChanges),
                     dependencies=frozenset(request.dependencies),
                     inputs=_plain(wire),
                     wire=wire,

@@ -214,13 +214,13 @@ def test_the_json_is_the_same_in_every_process() -> None:
 
 def test_what_a_stack_sets_is_in_its_dashboards() -> None:
     settings = dev_settings(
-        runbookBaseUrl="https://runbooks.example/pages", logAgent="alloy", alertmanagerPort="9999", demo="true"
+        runbookBaseUrl="https://runbooks.example/pages", logAgent="promtail", alertmanagerPort="9999", demo="true"
     )
     text = "".join(build(settings).values())
     assert "https://runbooks.example/pages/${__data.fields" in text
     assert "http://127.0.0.1:9999" in text
-    assert "loki_write_sent_entries_total" in text
-    assert "promtail_sent_entries_total" not in text
+    assert "promtail_sent_entries_total" in text
+    assert "loki_write_sent_entries_total" not in text
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ def test_every_series_that_a_query_names_is_recorded_or_known() -> None:
 
 
 def test_the_list_of_raw_metrics_names_none_that_nothing_reads() -> None:
-    agents = [dev_settings(), dev_settings(logAgent="alloy")]
+    agents = [dev_settings(), dev_settings(logAgent="promtail")]
     read = {name for settings in agents for query in queries(settings) for name in series_of(query.expr)}
     assert read | {"up", "pg_up", "redis_up"} >= RAW
 

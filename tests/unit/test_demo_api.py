@@ -15,7 +15,7 @@ from tests.unit.demo_process import ROOT, Demo, free_ports, running, wait_for
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin")
 NO_SERVERS = ("--postgres-host=", "--redis-host=")
 
-pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed (Debian's package nginx-light)")
+pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed (Debian's package nginx)")
 
 
 class Front:

@@ -1,6 +1,5 @@
 """The files that Alertmanager, Loki and the log agent read, as their own tools see them."""
 
-import itertools
 import json
 import re
 import subprocess
@@ -12,8 +11,9 @@ import pytest
 import yaml
 
 from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secrets, warnings
-from config.loki import loki_files
-from config.promtail import promtail_files
+from config.logs.alloy import alloy_files
+from config.logs.promtail import promtail_files
+from config.loki import loki_files, rule_files
 from config.settings import ROOT, Settings, load
 from dashboards import build
 from tests.unit.test_settings import SECRETS
@@ -373,35 +373,87 @@ def test_loki_has_the_schema_the_caches_and_the_ruler_that_were_asked_for() -> N
     assert configured["ingester"]["wal"]["enabled"] is True
 
 
+def test_loki_keeps_streams_as_long_as_configured_and_takes_the_first_that_matches() -> None:
+    streams = {'{level="debug"}': "1d", '{service="nginx",level="info"}': "2w"}
+    configured = loki(settings(lokiRetentionByStream=json.dumps(streams)))["limits_config"]["retention_stream"]
+    assert [(stream["selector"], stream["period"]) for stream in configured] == [
+        ('{level="debug"}', "24h"),
+        ('{service="nginx",level="info"}', "336h"),
+    ]
+    assert configured[0]["priority"] > configured[1]["priority"]
+
+
+def test_loki_is_protected() -> None:
+    limits = loki(settings())["limits_config"]
+    protecting = ("ingestion_rate_mb", "per_stream_rate_limit", "max_global_streams_per_user", "max_line_size")
+    assert all(limits[name] for name in (*protecting, "query_timeout", "max_query_length", "max_query_series"))
+
+
+def test_the_rules_have_the_stacks_own_thresholds() -> None:
+    files = rule_files(settings(thresholds='{"log_errors:count": 12345}'))
+    assert "> 12345" in files["fake/monitoring.yml"]
+    assert "threshold:" not in "".join(files.values())
+
+
 # The log agent
 
 
+AGENTS = [pytest.param("alloy", id="alloy"), pytest.param("promtail", id="promtail", marks=pytest.mark.promtail)]
+
+
 @pytest.mark.parametrize("demo", [True, False])
-def test_promtail_accepts_its_configuration(demo: bool, tmp_path: Path) -> None:
-    directory = written(promtail_files(stack_of(demo)), tmp_path, "/etc/promtail")
-    assert "Valid config file" in run("promtail", "-check-syntax", f"-config.file={directory / 'promtail.yaml'}")
+@pytest.mark.parametrize("agent", AGENTS)
+def test_the_agent_accepts_its_configuration(
+    agent: str, demo: bool, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if agent == "alloy":
+        run("alloy", "validate", written(alloy_files(stack_of(demo)), tmp_path, "/etc/alloy") / "config.alloy")
+    else:
+        request.getfixturevalue("promtail")
+        directory = written(promtail_files(stack_of(demo)), tmp_path, "/etc/promtail")
+        assert "Valid config file" in run("promtail", "-check-syntax", f"-config.file={directory / 'promtail.yaml'}")
 
 
-def stack_of(demo: bool) -> Settings:
+def test_alloys_configuration_is_written_as_its_own_formatter_would(tmp_path: Path) -> None:
+    directory = written(alloy_files(stack_of(True)), tmp_path, "/etc/alloy")
+    assert run("alloy", "fmt", directory / "config.alloy").strip() == (directory / "config.alloy").read_text().strip()
+
+
+def stack_of(demo: bool, **changes: str) -> Settings:
     """A stack with the demo backend or one that watches an existing backend."""
-    return (
-        settings()
-        if demo
-        else settings(demo="false", postgresHost="db.example", redisHost="cache.example", noReceivers="true")
-    )
+    here = {"demo": "false", "postgresHost": "db.example", "redisHost": "cache.example", "noReceivers": "true"}
+    return settings(**({} if demo else here), **changes)
 
 
 def test_a_demo_ships_its_own_containers_lines_and_another_stack_all() -> None:
-    for demo, kept in ((True, "dev"), (False, ".*")):
+    for demo, kept in ((True, ["dev"]), (False, [])):
         configured = yaml.safe_load(promtail_files(stack_of(demo))["promtail.yaml"])
         containers = configured["scrape_configs"][0]
         keep = [rule for rule in containers["relabel_configs"] if rule.get("action") == "keep"]
-        assert [rule["regex"] for rule in keep] == [kept]
+        assert [rule["regex"] for rule in keep] == kept
         assert configured["clients"][0]["external_labels"] == {"stack": "dev"}
+        alloy = alloy_files(stack_of(demo))["config.alloy"]
+        assert ('action        = "keep"' in alloy) == demo
+        assert 'external_labels = {\n\t\t"stack" = "dev",' in alloy
+
+
+def test_containers_of_others_are_found_by_the_names_that_a_stack_says() -> None:
+    alloy = alloy_files(stack_of(False, logContainers='{"postgres": "our-db-[0-9]+"}'))["config.alloy"]
+    assert '"(?:our-db-[0-9]+);.+"' in alloy
+    assert "supabase[-_]db" not in alloy
+
+
+def test_the_journal_is_read_where_there_is_one() -> None:
+    journal = stack_of(False, hostJournal="/var/log/journal")
+    alloy = alloy_files(journal)["config.alloy"]
+    assert 'loki.source.journal "journal"' in alloy
+    assert 'path   = "/var/log/journal"' in alloy
+    jobs = yaml.safe_load(promtail_files(journal)["promtail.yaml"])["scrape_configs"]
+    assert [job["journal"]["path"] for job in jobs if "journal" in job] == ["/var/log/journal"]
+    assert "journal" not in alloy_files(stack_of(False))["config.alloy"]
 
 
 def test_no_file_has_a_placeholder_left() -> None:
     for demo in (True, False):
-        files = itertools.chain(promtail_files(stack_of(demo)).values(), loki_files(stack_of(demo)).values())
-        for text in files:
+        for text in loki_files(stack_of(demo)).values():
             assert not re.search(r"\$[a-z_]+|\$\{", re.sub(r"#.*", "", text))

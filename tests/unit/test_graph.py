@@ -43,18 +43,24 @@ EXISTING = {
 }
 
 INTERFACES = {"prometheus", "alertmanager", "grafana", "loki"}
-MONITORING = INTERFACES | {"promtail", "node-exporter", "cadvisor", "redis-exporter", "postgres-exporter"}
-BACKEND = {"postgres", "postgres-replica", "redis", "demo"}
+MONITORING = INTERFACES | {
+    *("alloy", "docker-proxy", "node-exporter", "cadvisor", "redis-exporter", "postgres-exporter")
+}
+BACKEND = {"postgres", "postgres-replica", "redis", "nginx", "demo"}
 # They check and write configuration, and end.
-SHORT_LIVED = {"prometheus-config", "alertmanager-config", "loki-check", "promtail-check"}
+SHORT_LIVED = {
+    *("prometheus-config", "alertmanager-config", "loki-config", "alloy-config"),
+    *("loki-check", "alloy-check", "docker-proxy-check"),
+}
 SERVICES = {
     "dev": MONITORING | BACKEND | {"postgres-replica-exporter"},
     "pr-7": MONITORING | BACKEND | {"postgres-replica-exporter"},
     "prod": MONITORING | {"postgres-replica-1-exporter"},
 }
-DATA = INTERFACES | {"promtail"}
-DATA_VOLUMES = {"dev": DATA | BACKEND - {"demo"}, "pr-7": DATA | BACKEND - {"demo"}, "prod": DATA}
-CONFIG_VOLUMES = {"prometheus-config", "alertmanager-config"}
+DATA = INTERFACES | {"alloy"}
+WITHOUT_DATA = {"demo", "nginx"}
+DATA_VOLUMES = {"dev": DATA | BACKEND - WITHOUT_DATA, "pr-7": DATA | BACKEND - WITHOUT_DATA, "prod": DATA}
+CONFIG_VOLUMES = {"prometheus-config", "alertmanager-config", "loki-config", "alloy-config"}
 
 # Every capability that a container has at all, and why.
 CAPABILITIES = {
@@ -112,7 +118,7 @@ def test_the_volumes_are_exactly_these(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_networks_are_exactly_these(stack: str) -> None:
     networks = plain(stack).of(NETWORK)
-    assert set(networks) == {f"monitoring-{stack}-core", f"monitoring-{stack}-edge"}
+    assert set(networks) == {f"monitoring-{stack}-{name}" for name in ("core", "edge", "engine")}
     assert networks[f"monitoring-{stack}-core"].inputs["internal"] is True
     assert not networks[f"monitoring-{stack}-edge"].inputs.get("internal")
 
@@ -231,16 +237,21 @@ def networks(graph: Graph, stack: str) -> dict[str, list[str]]:
     }
 
 
+# Who asks Docker meets nobody else there but the proxy that answers, which meets nobody but them.
+ASKING_DOCKER = {"alloy": ["core", "engine"], "cadvisor": ["core", "engine"], "docker-proxy": ["engine"]}
+
+
 @pytest.mark.parametrize("stack", ["dev", "pr-7"])
 def test_in_a_demo_only_the_user_interfaces_are_on_the_network_that_leads_out(stack: str) -> None:
     for service, joined in networks(plain(stack), stack).items():
-        assert joined == (["core", "edge"] if service in INTERFACES else ["core"]), service
+        expected = ["core", "edge"] if service in INTERFACES else ["core"]
+        assert joined == ASKING_DOCKER.get(service, expected), service
 
 
 def test_in_prod_the_exporters_of_the_backend_are_on_the_network_that_leads_out_too() -> None:
     out = INTERFACES | {"postgres-exporter", "postgres-replica-1-exporter", "redis-exporter"}
     for service, joined in networks(plain("prod"), "prod").items():
-        assert joined == (["core", "edge"] if service in out else ["core"]), service
+        assert joined == ASKING_DOCKER.get(service, ["core", "edge"] if service in out else ["core"]), service
 
 
 def test_what_speaks_to_the_backend_joins_its_network() -> None:
@@ -249,7 +260,7 @@ def test_what_speaks_to_the_backend_joins_its_network() -> None:
     joined = {service for service, names in networks(graph, "prod").items() if "supabase_default" in names}
     assert joined == speakers
     # It is somebody else's: not ours to make, and no place for names that may be taken there.
-    assert set(graph.of(NETWORK)) == {"monitoring-prod-core", "monitoring-prod-edge"}
+    assert set(graph.of(NETWORK)) == {f"monitoring-prod-{name}" for name in ("core", "edge", "engine")}
     for service in speakers:
         container = containers(graph, "prod")[service].inputs
         assert "hostname" not in container
@@ -261,9 +272,9 @@ def test_what_speaks_to_the_backend_joins_its_network() -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_service_answers_to_its_name_in_the_core_network(stack: str) -> None:
     for service, container in services(plain(stack), stack).items():
-        core = container.inputs["networksAdvanced"][0]
-        assert core["name"] == f"monitoring-{stack}-core"
-        assert service in core["aliases"]
+        first = container.inputs["networksAdvanced"][0]
+        assert first["name"] == f"monitoring-{stack}-{'engine' if service == 'docker-proxy' else 'core'}"
+        assert service in first["aliases"]
     if stack != "prod":
         demo = services(plain(stack), stack)["demo"].inputs["networksAdvanced"][0]
         assert demo["aliases"] == ["app", "demo", "kong", "realtime", "websocket"]
@@ -292,7 +303,8 @@ def test_no_container_gains_privileges(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_only_what_reads_roots_files_runs_as_root(stack: str) -> None:
     root = {service for service, c in containers(plain(stack), stack).items() if c.inputs["user"].startswith("0:")}
-    assert root == {"cadvisor", "promtail", "prometheus-config", "alertmanager-config", "promtail-check"}
+    writers = {"prometheus-config", "alertmanager-config", "loki-config", "alloy-config"}
+    assert root == {"cadvisor", "alloy", "docker-proxy", "alloy-check", "docker-proxy-check"} | writers
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -302,7 +314,22 @@ def test_the_host_is_mounted_read_only(stack: str) -> None:
         binds = [mount for mount in container.inputs.get("mounts", []) if mount["type"] == "bind"]
         assert all(mount["readOnly"] for mount in binds), service
         binding |= {service} if binds else set()
-    assert binding == {"cadvisor", "node-exporter", "promtail"}
+    assert binding == {"cadvisor", "node-exporter", "alloy", "docker-proxy"}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_docker_is_asked_through_the_proxy_alone(stack: str) -> None:
+    for agent in ("alloy", "promtail"):
+        for service, container in containers(graph_of(stack, logAgent=agent), stack).items():
+            sources = [mount["source"] for mount in container.inputs.get("mounts", []) if mount["type"] == "bind"]
+            near = [
+                path for path in sources if "docker.sock" in path or path.rstrip("/") in ("/run", "/var/run", "/var")
+            ]
+            assert near == (["/var/run/docker.sock"] if service == "docker-proxy" else []), service
+            # The host's whole file system would bring the sockets along; whoever could use them must not see them.
+            if "/" in sources and container.inputs["user"].startswith("0:"):
+                (host,) = [mount["target"] for mount in container.inputs["mounts"] if mount["source"] == "/"]
+                assert f"{host}/run" in container.inputs["tmpfs"], service
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -381,6 +408,7 @@ def test_every_container_and_network_says_whose_it_is(stack: str) -> None:
         "redis": "redis",
         "redis-exporter": "redis",
         "demo": "business",
+        "nginx": "api_gateway",
         **dict.fromkeys(["postgres", "postgres-replica", "postgres-exporter"], "database"),
         **dict.fromkeys(["postgres-replica-exporter", "postgres-replica-1-exporter"], "database"),
     }
@@ -512,8 +540,9 @@ def test_a_service_waits_until_its_configuration_was_checked_and_written(stack: 
     graph = plain(stack)
     assert {"prometheus-config-writer", "prometheus-data"} <= graph.needs("prometheus-container")
     assert {"alertmanager-config-writer", "alertmanager-data"} <= graph.needs("alertmanager-container")
-    assert {"loki-check", "loki-data"} <= graph.needs("loki-container")
-    assert "promtail-check" in graph.needs("promtail-container")
+    assert {"loki-check", "loki-config-writer", "loki-data"} <= graph.needs("loki-container")
+    assert "alloy-check" in graph.needs("alloy-config-writer")
+    assert "alloy-config-writer" in graph.needs("alloy-container")
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -527,16 +556,20 @@ def test_no_service_waits_for_another(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_writer_does_not_wait_for_the_address_of_a_service_that_is_stopped(stack: str) -> None:
-    for service in ("prometheus", "alertmanager"):
+    for service in ("prometheus", "alertmanager", "loki", "alloy"):
         writer = containers(plain(stack), stack)[f"{service}-config"].inputs
         assert (writer["dns"], writer["dnsOpts"]) == (["127.0.0.1"], ["timeout:1", "attempts:1"])
 
 
 def test_a_changed_configuration_changes_the_writer_and_not_the_service() -> None:
     changed = graph_of(
-        "dev", thresholds='{"cpu_usage:ratio": 0.5}', smtpHost="smtp.example", smtpFrom="other@example.org"
+        "dev",
+        thresholds='{"cpu_usage:ratio": 0.5, "log_errors:count": 7}',
+        smtpHost="smtp.example",
+        smtpFrom="other@example.org",
+        logContainers='{"redis": "other-redis"}',
     )
-    for service in ("prometheus", "alertmanager"):
+    for service in ("prometheus", "alertmanager", "loki", "alloy"):
         before, after = plain("dev").named(f"{service}-container"), changed.named(f"{service}-container")
         assert after.wire == before.wire
         before, after = plain("dev").named(f"{service}-config-writer"), changed.named(f"{service}-config-writer")
@@ -560,16 +593,42 @@ def test_images_are_those_of_the_file_unless_the_stack_overrides_them() -> None:
     assert found["prometheus-config"].inputs["image"] == found["prometheus"].inputs["image"]
 
 
-def test_alloy_takes_promtails_place() -> None:
-    graph = graph_of("dev", logAgent="alloy")
+def test_promtail_takes_alloys_place_where_somebody_must_stay_with_it() -> None:
+    graph = graph_of("dev", logAgent="promtail")
     found = containers(graph, "dev")
-    assert set(found) == (SERVICES["dev"] | SHORT_LIVED | {"alloy"}) - {"promtail", "promtail-check"}
-    alloy = found["alloy"].inputs
-    assert alloy["capabilities"]["adds"] == CAPABILITIES["alloy"]
-    assert "--config.format=promtail" in alloy["command"]
-    assert [upload["file"] for upload in alloy["uploads"]] == ["/etc/promtail/promtail.yaml"]
-    assert "monitoring-dev-alloy" in graph.of(VOLUME)
-    assert "monitoring-dev-promtail" not in graph.of(VOLUME)
+    alloy = {"alloy", "alloy-check", "alloy-config"}
+    assert set(found) == (SERVICES["dev"] | SHORT_LIVED | {"promtail", "promtail-check"}) - alloy
+    promtail = found["promtail"].inputs
+    assert promtail["capabilities"]["adds"] == CAPABILITIES["promtail"]
+    assert [upload["file"] for upload in promtail["uploads"]] == ["/etc/promtail/promtail.yaml"]
+    assert "promtail-check" in graph.needs("promtail-container")
+    assert "monitoring-dev-promtail" in graph.of(VOLUME)
+    assert "alloy-image" not in {resource.name for resource in graph.resources}
+
+
+def test_one_agent_is_a_new_version_of_the_other() -> None:
+    """So the other is stopped first, and the volume of its positions stays."""
+    for agent, other in (("alloy", "promtail"), ("promtail", "alloy")):
+        graph = graph_of("dev", logAgent=agent)
+        # Pulumi's engine gives what belongs to a component the like of its alias: alloy-data, promtail-data.
+        (component,) = [found for found in graph.resources if found.type == f"monitoring:service:{agent.capitalize()}"]
+        assert component.aliases == ((f"monitoring:service:{other.capitalize()}", other),)
+        assert graph.named(f"{agent}-data").ignore_changes == ("name",)
+
+
+def test_containerd_is_asked_only_where_the_stack_says_so() -> None:
+    graph = graph_of("prod", containerdSocket="/run/docker/containerd/containerd.sock")
+    mounts = {mount["source"]: mount["target"] for mount in containers(graph, "prod")["cadvisor"].inputs["mounts"]}
+    assert mounts["/run/docker/containerd/containerd.sock"] == "/run/containerd/containerd.sock"
+
+
+def test_the_journal_is_read_where_the_host_has_one() -> None:
+    def mounted(**changes: str) -> set[str]:
+        mounts = containers(graph_of("dev", **changes), "dev")["alloy"].inputs["mounts"]
+        return {mount["source"] for mount in mounts if mount["type"] == "bind"}
+
+    assert mounted() == mounted(hostJournal="/var/log/journal") == {"/var/log"}
+    assert mounted(hostJournal="/run/log/journal") == {"/var/log", "/run/log/journal"}
 
 
 def grafana_resources(graph: Graph) -> list[Registration]:
@@ -625,7 +684,8 @@ def test_the_addresses_of_the_user_interfaces_are_given() -> None:
         ("prometheus-config-writer", "prometheus"),
         ("alertmanager-config-writer", "alertmanager"),
         ("loki-check", "loki"),
-        ("promtail-check", "promtail"),
+        ("alloy-check", "alloy"),
+        ("alloy-config-writer", "alloy"),
     ],
 )
 def test_a_refused_configuration_fails_the_update_and_leaves_the_service_alone(gate: str, service: str) -> None:

@@ -15,6 +15,7 @@ import docker
 import pytest
 from rich.console import Console
 
+from config.logs.sources import SOURCES
 from config.prometheus.jobs import scrape_jobs
 from config.settings import Settings, load
 from ops import report, validation
@@ -143,7 +144,7 @@ def test_an_exporter_without_its_key_metrics_fails(alone: Settings, engine: dock
 
 def test_a_log_shipper_without_targets_fails(alone: Settings, engine: docker.DockerClient) -> None:
     found = next(iter(logs.checks(alone, engine)))
-    assert found == Check("promtail has targets", "fail", "0")
+    assert found == Check("alloy has targets", "fail", "0")
 
 
 def test_alertmanager_is_well_once_the_watchdog_arrives(alone: Settings, engine: docker.DockerClient) -> None:
@@ -174,8 +175,21 @@ def test_a_stack_without_grafana_is_not_failed_for_it(alone: Settings, engine: d
 @pytest.mark.parametrize("stack", ["dev", "pr-7", "prod"])
 def test_the_expected_services_are_those_that_are_declared(stack: str) -> None:
     assert set(services.expected(settings_of(stack))) == SERVICES[stack]
-    changed = settings_of(stack, logAgent="alloy", grafanaMode="none")
-    assert set(services.expected(changed)) == (SERVICES[stack] | {"alloy"}) - {"promtail", "grafana"}
+    changed = settings_of(stack, logAgent="promtail", grafanaMode="none")
+    assert set(services.expected(changed)) == (SERVICES[stack] | {"promtail"}) - {"alloy", "grafana"}
+
+
+def test_each_source_says_what_was_expected_and_what_came() -> None:
+    came = {"postgres": 12.0, "kong-access": 3.0}
+    found = by_name(logs.arrivals(SOURCES, came, demo=True))
+    assert found["lines of postgres"] == Check(
+        "lines of postgres", "pass", "12 lines in 15m, expected at least one in 15 minutes"
+    )
+    assert found["lines of kong-access"] == Check("lines of kong-access", "pass", "3 lines in 15m")
+    assert found["lines of application"].result == "fail"
+    assert found["lines of redis"].result == "skip"
+    elsewhere = by_name(logs.arrivals(SOURCES, came, demo=False))
+    assert {check.result for check in elsewhere.values()} == {"pass", "skip"}
 
 
 # An address that answers

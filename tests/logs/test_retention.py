@@ -1,0 +1,92 @@
+"""Retention deletes what it must and nothing else, by stream too: on the real compactor, with lines of the past."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.conftest import demo_settings
+from tests.logs.processes import Loki, loki, wait_until
+
+pytestmark = pytest.mark.load
+
+_DAY = 86_400
+# What is asked for is asked without the bounds that a stack has, and the compactor looks all the time.
+_CHANGES = {
+    "limits_config": {
+        "reject_old_samples": False,
+        "max_query_lookback": "0s",
+        "max_query_length": "0s",
+        "retention_period": "720h",
+    },
+    "compactor": {"compaction_interval": "5s", "apply_retention_interval": "5s", "retention_delete_delay": "1s"},
+    "schema_config": {
+        "configs": [
+            {
+                "from": "2020-01-01",
+                "store": "tsdb",
+                "object_store": "filesystem",
+                "schema": "v13",
+                "index": {"prefix": "index_", "period": "24h"},
+            }
+        ]
+    },
+    "ingester": {"chunk_idle_period": "1s", "flush_check_period": "1s"},
+}
+# Stream -> (age in days, whether it must be kept): 30 days are the rule, 3 for debug, 7 for Nginx at level info.
+CASES = {
+    ("demo", "info"): ((5, True), (29, True), (40, False)),
+    ("demo", "debug"): ((2, True), (5, False)),
+    ("nginx", "info"): ((6, True), (9, False)),
+    ("nginx", "error"): ((9, True), (40, False)),
+}
+
+
+def push(store: Loki, labels: Mapping[str, str], age: int) -> None:
+    """One line, so many days old."""
+    when = time.time_ns() - age * _DAY * 10**9
+    stream = {"stream": {"stack": "dev", **labels}, "values": [[str(when), f"{age} days old"]]}
+    httpx.post(f"{store.url}/loki/api/v1/push", json={"streams": [stream]}).raise_for_status()
+
+
+def kept(store: Loki) -> set[tuple[str, str, int]]:
+    """(service, level, age) of the lines that are found."""
+    now = time.time_ns()
+    found = set()
+    # A day at a time, as a query may not be longer than Loki takes at once.
+    for service, level in CASES:
+        answer = httpx.get(
+            f"{store.url}/loki/api/v1/query_range",
+            params={
+                "query": f'{{service="{service}",level="{level}"}}',
+                "start": now - 60 * _DAY * 10**9,
+                "end": now,
+                "limit": 100,
+            },
+            timeout=60,
+        )
+        assert answer.is_success, answer.text
+        for stream in answer.json()["data"]["result"]:
+            found |= {(service, level, int(line.split()[0])) for _, line in stream["values"]}
+    return found
+
+
+def test_retention_deletes_by_stream(tmp_path: Path) -> None:
+    expected = {(*stream, age) for stream, cases in CASES.items() for age, stays in cases if stays}
+    everything = {(*stream, age) for stream, cases in CASES.items() for age, _ in cases}
+    with loki(demo_settings(), tmp_path / "loki", **_CHANGES) as store:
+        for (service, level), cases in CASES.items():
+            for age, _ in cases:
+                push(store, {"service": service, "level": level}, age)
+        assert kept(store) == everything
+        # The index reaches the store where the compactor finds it when Loki ends, and a minute after it starts.
+        store.stop()
+        store.start()
+        began = time.monotonic()
+        wait_until(lambda: kept(store) == expected, seconds=400)
+        print(
+            f"retention: {len(everything) - len(expected)} of {len(everything)} deleted after "
+            f"{time.monotonic() - began:.0f} s"
+        )
