@@ -36,6 +36,9 @@ def test_a_line_of_each_source_is_found_as_it_must_be(agent: type[Alloy] | type[
         for path, sample in files.items()
     }
     moments = {path: began + timedelta(seconds=number) for number, path in enumerate(files)}
+    # Promtail is not ready before it has found a file.
+    for path in files:
+        path.touch()
     stack = demo_settings()
     with (
         loki(stack, tmp_path / "loki") as store,
@@ -43,7 +46,8 @@ def test_a_line_of_each_source_is_found_as_it_must_be(agent: type[Alloy] | type[
     ):
         written = time.monotonic()
         for path, sample in files.items():
-            path.write_text(sample.text.format(**times(moments[path])) + "\n")
+            with path.open("a") as file:
+                file.write(sample.text.format(**times(moments[path])) + "\n")
         wait_until(lambda: store.count('{component="test"}') >= len(files), seconds=30)
         took = time.monotonic() - written
         found = {entry.labels["container"]: entry for entry in store.entries('{component="test"}')}
