@@ -21,7 +21,6 @@ from tests.rules.reading import RUNBOOKS, dev, rules_of
 pytestmark = pytest.mark.live
 
 _PROMTAIL = "the log agent is Alloy"
-_DROPPED = "Alloy makes the series with the first line that it drops"
 _GRAFANA = "Grafana is not to be had from package mirrors"
 _RULER = "Loki makes the series with the first rule on logs that it evaluates"
 _QUOTA = "no container of the demo has a CPU quota"
@@ -35,7 +34,6 @@ NOT_HERE = {
         ],
         _PROMTAIL,
     ),
-    "loki_write_dropped_entries_total": _DROPPED,
     "loki_discarded_samples_total": "Loki makes the series with the first line that it refuses",
     "loki_prometheus_rule_evaluation_failures_total": _RULER,
     "loki_prometheus_notifications_errors_total": _RULER,
