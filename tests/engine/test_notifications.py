@@ -4,6 +4,7 @@ The stack is brought up first and left in peace while notifications are tried; w
 `make soak` is the test of peace over two hours (QUIET_MINUTES).
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import docker
 import pytest
 
 from tests.engine.deployment import Deployment, eventually
-from tests.services import PASSWORD, USER, Authority, Mailbox, Services, mailbox, services
+from tests.services import PASSWORD, USER, Answer, Authority, Mailbox, Services, mailbox, services
 
 STACK = "pr-4409"
 QUIET_MINUTES = float(os.environ.get("QUIET_MINUTES", "10"))
@@ -59,7 +60,8 @@ def _of_the_host(title: str) -> bool:
 def told(make_deployment: Callable[[str], Deployment], engine: docker.DockerClient) -> Iterator[Told]:
     """A stack like dev, with every receiver, whose waits are short."""
     # Containers reach the host at the address that it has on the engine's own bridge.
-    gateway = str(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"])
+    bridge = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    gateway = str(bridge.get("Gateway") or next(ipaddress.ip_network(bridge["Subnet"]).hosts()))
     authority = Authority()
     with ExitStack() as running:
         channels = running.enter_context(services(authority.server(gateway), gateway))
@@ -104,8 +106,6 @@ def test_a_test_alert_goes_all_the_way_and_is_marked(told: Told) -> None:
 
 
 def test_a_receiver_that_refuses_is_named_with_its_answer(told: Told) -> None:
-    from tests.services import Answer
-
     told.channels.answers["/slack"] = lambda: Answer(404, "no_such_channel")
     try:
         text = told.stack.ops("alerts", "test", "--priority", "P2", ok=False)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from config.alertmanager.receivers import receivers
+from config.alertmanager.table import PAGE, page, told
 from config.settings import Settings, SettingsError, load
 from tests.unit.test_settings import DEMO, EXISTING
 
@@ -85,3 +87,24 @@ def test_a_stack_that_tells_nobody_has_to_say_so() -> None:
     with pytest.raises(SettingsError, match="nobody would be told of an alert"):
         load("prod", {**nobody, "noReceivers": "false"}, environment={}, dotenv=Path("/nonexistent"))
     load("prod", {**EXISTING, "noReceivers": "false"}, environment={}, dotenv=Path("/nonexistent"))
+
+
+def test_the_tables_of_the_page_are_those_of_the_configuration() -> None:
+    text = PAGE.read_text()
+    assert page(text, settings()) == text, "write them anew: python -m config.alertmanager.table"
+
+
+def test_a_page_without_a_place_for_a_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no place for the table 'grouped'"):
+        page(PAGE.read_text().replace("<!-- end of grouped -->", ""), settings())
+
+
+def test_the_page_names_the_services_that_the_receivers_have() -> None:
+    """What the table says of a priority is what Alertmanager gets where everything is configured."""
+    mail = {"smtpHost": "smtp.example", "smtpFrom": "a@example.org", "alertEmailCritical": "b@example.org"}
+    names = {"pagerduty_configs": "PagerDuty", "slack_configs": "Slack", "email_configs": "email"}
+    for line in told().splitlines()[2:-1]:
+        priority, services = [cell.strip() for cell in line.split("|")][1:3]
+        all_of_them = receivers(settings(**mail, alertEmailHigh="c@example.org"))
+        mine = [one for one in all_of_them if one["name"].partition("-")[0] == priority]
+        assert ", ".join(name for kind, name in names.items() if any(kind in one for one in mine)) == services

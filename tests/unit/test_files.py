@@ -97,14 +97,13 @@ def test_each_priority_has_its_channels() -> None:
 
 
 def test_a_channel_that_is_not_configured_is_left_out_and_the_rest_stays() -> None:
-    without_email = {"P1": ["pagerduty", "slack"], "P2": ["slack"]}
-    assert integrations(settings("pagerduty")) == {**ALL, "P1": ["slack", "email"]}
-    assert integrations(settings("slack")) == {**ALL, "P1": ["pagerduty", "email"], "P2": ["email"], "P3": []}
-    assert integrations(settings("email")) == {**ALL, **without_email}
-    assert integrations(settings("critical")) == {**ALL, "P1": ["pagerduty", "slack"]}
-    assert integrations(settings("high")) == {**ALL, "P2": ["slack"]}
+    assert integrations(settings("pagerduty")) == {**ALL, "P1": ["slack"]}
+    assert integrations(settings("slack")) == {**ALL, "P1": ["pagerduty"], "P2": [], "P3": []}
+    assert integrations(settings("email")) == {**ALL, "P1-email": [], "P2-email": []}
+    assert integrations(settings("critical")) == {**ALL, "P1-email": []}
+    assert integrations(settings("high")) == {**ALL, "P2-email": []}
     assert integrations(settings("heartbeat")) == {**ALL, "heartbeat": []}
-    assert integrations(settings(*CHANNELS)) == {"P1": [], "P2": [], "P3": [], "heartbeat": []}
+    assert integrations(settings(*CHANNELS)) == dict.fromkeys(ALL, [])
 
 
 def test_a_channel_that_is_left_out_is_warned_of_with_what_to_set() -> None:

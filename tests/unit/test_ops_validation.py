@@ -150,7 +150,8 @@ def test_a_log_shipper_without_targets_fails(alone: Settings, engine: docker.Doc
 def test_alertmanager_is_well_once_the_watchdog_arrives(alone: Settings, engine: docker.DockerClient) -> None:
     found = by_name(alertmanager.checks(alone, engine))
     assert found["configuration loaded"].result == "pass"
-    assert found["receivers"] == Check("receivers", "pass", "P1, P2, P3, heartbeat")
+    assert found["receivers"] == Check("receivers", "pass", "P1, P1-email, P2, P2-email, P3, heartbeat")
+    assert found["notifications to P1 by slack"].result == "pass"
     processes.fire(alone.alertmanager_url, {"alertname": "Watchdog", "priority": "none"})
     processes.wait_for(lambda: by_name(alertmanager.checks(alone, engine))["Watchdog arrives"].result == "pass")
 
