@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 RUN := $(UV) run --frozen --no-sync
 OPS := $(RUN) python -m ops
 
-.PHONY: up down preview refresh validate outputs test upgrade-test lint unit promtail logs-load bench
+.PHONY: up down preview refresh validate outputs test upgrade-test lint unit promtail logs-load bench soak mutate
 .DEFAULT_GOAL := up
 
 up preview refresh validate outputs: .venv/synced
@@ -24,6 +24,16 @@ down: .venv/synced
 test: lint
 	$(RUN) python -m tests.prepare
 	$(RUN) pytest --numprocesses=$(WORKERS) --dist=loadgroup
+
+# Two hours of peace: a fresh stack sends nothing but its heartbeat. (In `make test` it is ten minutes.)
+soak: .venv/synced
+	$(RUN) python -m tests.prepare
+	QUIET_MINUTES=120 $(RUN) pytest tests/engine/test_notifications.py -k peace
+
+# Are the rules held by their cases? RULES=redis_alerts.yml for one file; all take hours. It needs promtool on the PATH,
+# which the tests put into the cache.
+mutate: .venv/synced
+	PATH=$(CACHE)/tools:$$PATH $(RUN) python -m bench.mutate $(RULES)
 
 # Our commands and Docker Compose in turn, three rounds.
 bench: .venv/synced

@@ -1,13 +1,24 @@
 """Lines for the person at the terminal."""
 
 import time
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 console = Console(highlight=False, soft_wrap=True)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Columns of a file or a pipe.
+_PAPER = 250
 _started = time.monotonic()
+
+
+def show(table: "Table") -> None:
+    """A table, as wide as it needs where nobody's terminal limits it."""
+    console.print(table, width=None if console.is_terminal else _PAPER, crop=False)
 
 
 def say(message: str) -> None:

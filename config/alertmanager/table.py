@@ -1,6 +1,5 @@
 """Who is told what, when, as tables: `python -m config.alertmanager.table` writes them into docs/alerting.md."""
 
-import re
 from typing import Any
 
 from config.alertmanager.routes import OWN_ROUTE, PACE, inhibitions
@@ -49,12 +48,8 @@ def page(text: str, settings: Settings) -> str:
         begin, end = _MARKS[name]
         if begin not in text or end not in text:
             raise ValueError(f"docs/alerting.md has no place for the table {name!r}: it needs {begin} and {end}")
-        text = re.sub(
-            f"{re.escape(begin)}.*?{re.escape(end)}",
-            lambda _: f"{begin}\n{table}\n{end}",
-            text,
-            flags=re.DOTALL,  # noqa: B023
-        )
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
     return text
 
 

@@ -8,7 +8,7 @@ import typer
 
 from ops.cli.common import Stack, clear_errors, open_session
 from ops.errors import OpsError
-from ops.report import console, say, success
+from ops.report import say, show, success
 
 if TYPE_CHECKING:
     from ops.alerts.overview import Row
@@ -78,18 +78,23 @@ def add(
 
 
 @silence_app.command("list")
-def show(context: typer.Context, stack: _Stack = "") -> None:
+def show_silences(context: typer.Context, stack: _Stack = "") -> None:
     """Show the silences that hold or will."""
     with clear_errors():
+        from rich.markup import escape
         from rich.table import Table
 
         from ops.alerts.client import Client
 
-        table = Table("id", "what", "until", "author", "reason", box=None, header_style="bold")
+        table = Table("id", "what", "until (UTC)", "author", "reason", box=None, header_style="bold")
         for one in Client(open_session(stack or context.obj).settings.alertmanager_url).silences():
             what = ", ".join(map(_matcher, one["matchers"]))
-            table.add_row(one["id"][:8], what, one["endsAt"][:19].replace("T", " "), one["createdBy"], one["comment"])
-        console.print(table, markup=False) if table.row_count else say("nothing is silenced")
+            until = one["endsAt"][:19].replace("T", " ")
+            table.add_row(*map(escape, (one["id"][:8], what, until, one["createdBy"], one["comment"])))
+        if table.row_count:
+            show(table)
+        else:
+            say("nothing is silenced")
 
 
 @silence_app.command("end")
@@ -118,7 +123,7 @@ def show_alerts(rows: Sequence["Row"]) -> None:
         told = "nobody" if row.quiet else ", ".join(row.receivers)
         cells = (row.name, row.priority, row.where, f"{row.since:%Y-%m-%d %H:%M:%S}", told, row.quiet)
         table.add_row(*(f"[{colour}]{escape(cell)}[/{colour}]" if cell else "" for cell in cells))
-    console.print(table)
+    show(table)
 
 
 def show_trial(results: Sequence["Result"]) -> None:
@@ -131,7 +136,7 @@ def show_trial(results: Sequence["Result"]) -> None:
         colour, word = ("green", "taken") if result.taken else ("bold red", "failed")
         cells = (result.way.receiver, result.way.integration, word, result.answer)
         table.add_row(*(f"[{colour}]{escape(cell)}[/{colour}]" for cell in cells))
-    console.print(table)
+    show(table)
 
 
 def _matcher(matcher: dict[str, object]) -> str:

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ CONNECTIONS = labels("PostgreSQLTooManyConnections", "P1", "database", instance=
 PACE = {"group_interval": "2s"}
 # Seconds in which a receiver that does not fail must have its message while another one does.
 SOON = 8
-MAIL = {"smtpPassword": "", "alertEmailCritical": "oncall@example.org"}
+MAIL: dict[str, Any] = {"smtpPassword": "", "alertEmailCritical": "oncall@example.org"}
 FAILURES = {
     "500": Answer(500, "broken"),
     "429": Answer(429, "slow down", {"Retry-After": "1"}),

@@ -1,4 +1,4 @@
-"""One fault, one message: for every fault that a drill makes, what each receiver gets of the alerts that it sets off."""
+"""One fault, one message: what the receivers get of a fault that sets off several alerts."""
 
 import json
 import time
