@@ -2,7 +2,7 @@
 
 Every number, every `for` and `keep_firing_for`, every comparison and every matcher of every alert and recording rule is
 a mutant, for which the cases that read the rule's file are run by promtool; one that passes them all has survived.
-`python -m bench.mutate [FILE...]` takes names of rule files, such as redis_alerts.yml, and else takes all; its exit code
+`python -m bench.mutate [FILE...]` takes names of rule files, such as redis_alerts.yml; else all. Its exit code
 is 1 when one survived that is not in EXCUSED. It needs promtool on the PATH, and hours for all on two cores.
 """
 

@@ -49,12 +49,12 @@ class Process:
 
 @contextmanager
 def alertmanager_process(stack: Settings, directory: Path, pace: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """An Alertmanager with the stack's configuration, without its waits; `pace` sets others, such as group_interval."""
+    """An Alertmanager with the stack's configuration, without its waits; `pace` sets others ('': as it is)."""
     for name, text in alertmanager_files(stack).items():
         # The directories are others, and nothing is waited for: what is tested is not how long.
         text = text.replace(DIRECTORY, str(directory)).replace(SECRET_FILES, str(directory / "secrets"))
         for wait, duration in {"group_wait": "0s", **(pace or {})}.items():
-            text = re.sub(rf"\b{wait}: \S+", f"{wait}: {duration}", text)
+            text = re.sub(rf"\b{wait}: \S+", f"{wait}: {duration}", text) if duration else text
         _write(directory / name, text)
     for name, secret in alertmanager_secrets(stack).items():
         _write(directory / "secrets" / name, secret.get_secret_value())
