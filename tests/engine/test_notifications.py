@@ -23,8 +23,6 @@ from tests.services import PASSWORD, USER, Answer, Authority, Mailbox, Services,
 STACK = "pr-4409"
 QUIET_MINUTES = float(os.environ.get("QUIET_MINUTES", "10"))
 
-pytestmark = pytest.mark.xdist_group("notifications")
-
 
 @dataclass
 class Told:

@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from config.settings import Settings
 from tests.processes import Process, alertmanager_process, fire, prometheus_process, unused_port, wait_for
 from tests.routing.stacks import WATCHDOG, labels, told
-from tests.services import Answer, Authority, Mailbox, Services, mailbox, services
+from tests.services import Answer, Authority, Mailbox, Services, services
 
 CONNECTIONS = labels("PostgreSQLTooManyConnections", "P1", "database", instance="postgres:5432")
 # The next turn of a group comes that soon; in a stack it is after one, five or ten minutes.
@@ -27,23 +26,6 @@ FAILURES = {
     "403": Answer(403, "no_service"),
     "no answer": Answer(delay=14),
 }
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def channels(authority: Authority) -> Iterator[Services]:
-    with services(authority.server("127.0.0.1")) as server:
-        yield server
-
-
-@pytest.fixture
-def box(authority: Authority) -> Iterator[Mailbox]:
-    with mailbox(authority.server("127.0.0.1")) as server:
-        yield server
 
 
 def counted(url: str, metric: str, **wanted: str) -> float:

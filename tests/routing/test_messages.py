@@ -3,7 +3,6 @@
 import email.utils
 import json
 import re
-from collections.abc import Callable, Iterator
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,8 +14,8 @@ import pytest
 from config.alertmanager import alertmanager_files
 from config.settings import Settings
 from tests.processes import alertmanager, alertmanager_process, fire, wait_for
-from tests.routing.stacks import DEMO, KINDS, PRIMARY, WATCHDOG, further, labels, settings, told
-from tests.services import Answer, Authority, Mailbox, Services, mailbox, services
+from tests.routing.stacks import DEMO, PRIMARY, WATCHDOG, further, labels, settings
+from tests.services import Authority, Mailbox, Services
 
 ANNOTATIONS = {
     "summary": "PostgreSQL is nearly out of connections.",
@@ -27,28 +26,6 @@ ANNOTATIONS = {
 CONNECTIONS = labels("PostgreSQLTooManyConnections", "P1", "database", instance=PRIMARY)
 # What somebody may put into a label: markup of every service, quotes, a line break, and length.
 EVIL = '<!channel> <https://evil.example|click> & "quoted" \\ {{ .ExternalURL }}\n*bold* `x` <script>alert(1)</script>'
-
-
-@pytest.fixture(scope="module")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture
-def channels(authority: Authority) -> Iterator[Services]:
-    with services(authority.server("127.0.0.1")) as server:
-        yield server
-
-
-@pytest.fixture
-def box(authority: Authority) -> Iterator[Mailbox]:
-    with mailbox(authority.server("127.0.0.1")) as server:
-        yield server
-
-
-@pytest.fixture
-def stack(channels: Services, authority: Authority, box: Mailbox) -> Settings:
-    return told(channels, authority, box)
 
 
 def slack_of(channels: Services, count: int = 1) -> list[dict[str, Any]]:
@@ -97,9 +74,9 @@ def buttons(attachment: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_p1_reaches_slack_pagerduty_and_email_once_and_so_does_its_end(
-    stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
+    told_stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
 ) -> None:
-    with alertmanager_process(stack, tmp_path, {"group_interval": "2s"}) as process:
+    with alertmanager_process(told_stack, tmp_path, {"group_interval": "2s"}) as process:
         fire(process.url, CONNECTIONS, annotations=ANNOTATIONS)
         wait_for(lambda: channels.taken("/slack") and channels.taken("/pagerduty") and box.messages)
         fire(process.url, CONNECTIONS, over=True, annotations=ANNOTATIONS)
@@ -137,9 +114,9 @@ def test_a_p1_reaches_slack_pagerduty_and_email_once_and_so_does_its_end(
 
 
 def test_links_lead_to_the_runbook_the_dashboard_of_that_time_and_the_filled_in_silence(
-    stack: Settings, channels: Services, tmp_path: Path
+    told_stack: Settings, channels: Services, tmp_path: Path
 ) -> None:
-    with alertmanager(stack, tmp_path) as url:
+    with alertmanager(told_stack, tmp_path) as url:
         fire(url, CONNECTIONS, annotations=ANNOTATIONS)
         (attachment,) = slack_of(channels)
     found = buttons(attachment)
@@ -159,9 +136,9 @@ def test_links_lead_to_the_runbook_the_dashboard_of_that_time_and_the_filled_in_
 
 @pytest.mark.parametrize(("priority", "color"), [("P2", "#FF6D00"), ("P3", "#FFC400")])
 def test_slack_shows_the_priority_by_colour(
-    priority: str, color: str, stack: Settings, channels: Services, tmp_path: Path
+    priority: str, color: str, told_stack: Settings, channels: Services, tmp_path: Path
 ) -> None:
-    with alertmanager(stack, tmp_path) as url:
+    with alertmanager(told_stack, tmp_path) as url:
         fire(url, labels("RedisLowHitRatio", priority, "redis", instance="redis:6379"))
         (attachment,) = slack_of(channels)
     assert attachment["color"] == color
@@ -169,9 +146,9 @@ def test_slack_shows_the_priority_by_colour(
 
 
 def test_an_email_reads_as_plain_text_and_as_well_formed_html(
-    stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
+    told_stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
 ) -> None:
-    with alertmanager(stack, tmp_path) as url:
+    with alertmanager(told_stack, tmp_path) as url:
         fire(url, CONNECTIONS, annotations=ANNOTATIONS)
         wait_for(lambda: box.messages)
     (message,) = box.messages
@@ -230,13 +207,13 @@ class Page(HTMLParser):
 
 
 def test_many_alerts_are_one_message_of_ten_lines_and_a_count(
-    stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
+    told_stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
 ) -> None:
     alerts = [
         labels("PostgreSQLDeadlocks", "P1", "database", instance=PRIMARY, datname=f"app{number}")
         for number in range(42)
     ]
-    with alertmanager_process(stack, tmp_path, {"group_wait": "2s"}) as process:
+    with alertmanager_process(told_stack, tmp_path, {"group_wait": "2s"}) as process:
         fire(process.url, *alerts, annotations=ANNOTATIONS, age=0)
         (attachment,) = slack_of(channels)
         wait_for(lambda: box.messages and channels.taken("/pagerduty"))
@@ -253,7 +230,7 @@ def test_many_alerts_are_one_message_of_ten_lines_and_a_count(
 
 
 def test_the_components_with_a_route_of_their_own_make_one_message_of_several_alerts(
-    stack: Settings, channels: Services, tmp_path: Path
+    told_stack: Settings, channels: Services, tmp_path: Path
 ) -> None:
     gateway = [
         labels("KongHighLatency", "P2", "api_gateway", instance="kong:8100"),
@@ -262,7 +239,7 @@ def test_the_components_with_a_route_of_their_own_make_one_message_of_several_al
     redis = [
         labels(name, "P2", "redis", instance="redis:6379") for name in ("RedisHighEvictionRate", "RedisSnapshotTooOld")
     ]
-    with alertmanager_process(stack, tmp_path, {"group_wait": "2s"}) as process:
+    with alertmanager_process(told_stack, tmp_path, {"group_wait": "2s"}) as process:
         fire(process.url, *gateway, *redis, age=0)
         titles = sorted(attachment["title"] for attachment in slack_of(channels, 3))
     assert titles == [
@@ -273,11 +250,11 @@ def test_the_components_with_a_route_of_their_own_make_one_message_of_several_al
 
 
 def test_what_others_put_into_labels_breaks_no_markup(
-    stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
+    told_stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
 ) -> None:
     evil = labels("PostgreSQLTooManyConnections", "P1", "database", instance=EVIL, datname="x" * 5000)
     description = {**ANNOTATIONS, "description": f"{EVIL} {'y' * 5000}"}
-    with alertmanager(stack, tmp_path) as url:
+    with alertmanager(told_stack, tmp_path) as url:
         fire(url, evil, annotations=description)
         (attachment,) = slack_of(channels)
         wait_for(lambda: box.messages and channels.taken("/pagerduty"))
@@ -305,9 +282,9 @@ def _quoted(text: str) -> str:
 
 
 def test_an_alert_of_somebody_elses_without_annotations_is_told_too(
-    stack: Settings, channels: Services, tmp_path: Path
+    told_stack: Settings, channels: Services, tmp_path: Path
 ) -> None:
-    with alertmanager(stack, tmp_path) as url:
+    with alertmanager(told_stack, tmp_path) as url:
         fire(url, {"alertname": "Bare", "stack": ""}, annotations={"note": "nothing"})
         wait_for(lambda: channels.taken("/slack"))
     (message,) = channels.taken("/slack")
@@ -317,58 +294,14 @@ def test_an_alert_of_somebody_elses_without_annotations_is_told_too(
 
 
 def test_the_heartbeat_gets_the_watchdog_and_nobody_else_does(
-    stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
+    told_stack: Settings, channels: Services, box: Mailbox, tmp_path: Path
 ) -> None:
-    with alertmanager(stack, tmp_path) as url:
+    with alertmanager(told_stack, tmp_path) as url:
         fire(url, WATCHDOG, CONNECTIONS)
         wait_for(lambda: channels.taken("/heartbeat") and channels.taken("/slack") and box.messages)
     (beat,) = channels.taken("/heartbeat")
     assert [alert["labels"]["alertname"] for alert in beat["alerts"]] == ["Watchdog"]
     assert "Watchdog" not in json.dumps(channels.taken("/slack") + channels.taken("/pagerduty"))
-
-
-# What each further kind of receiver gets: where it is posted to, and how its message is found in it.
-FURTHER: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "slack": ("/team", lambda body: body["attachments"][0]["title"]),
-    "pagerduty": ("/team", lambda body: body["payload"]["summary"]),
-    "webhook": ("/team", lambda body: body["alerts"][0]["labels"]["alertname"]),
-    "opsgenie": ("/team/v2/alerts", lambda body: body["message"]),
-    "teams": ("/team", json.dumps),
-    "telegram": ("/team/botSECRET/sendMessage", lambda body: body["text"]),
-}
-
-
-@pytest.mark.parametrize("kind", FURTHER)
-def test_a_further_receiver_of_each_kind_gets_its_message(
-    kind: str, channels: Services, authority: Authority, tmp_path: Path
-) -> None:
-    path, text = FURTHER[kind]
-    by_address = kind in ("slack", "webhook", "teams")
-    telegram = json.dumps({"ok": True, "result": {"message_id": 1, "date": 1, "chat": {"id": 1}}})
-    if kind == "telegram":
-        channels.answers[path] = lambda: Answer(body=telegram)
-    one = further(kind, matchers=['component="database"'], **({} if by_address else {"url": f"{channels.url}/team"}))
-    secret = f"{channels.url}/team" if by_address else "SECRET"
-    stack = told(channels, authority, receivers=[one], receiverSecrets={"team": secret})
-    with alertmanager(stack, tmp_path) as url:
-        fire(url, CONNECTIONS, labels("RedisDown", "P1", "redis", instance="redis:6379"), annotations=ANNOTATIONS)
-        wait_for(lambda: channels.taken(path) and len(channels.taken("/slack")) >= 2, tmp_path / "log")
-    (body,) = channels.taken(path)
-    assert "PostgreSQLTooManyConnections" in text(body)
-
-
-def test_there_is_a_test_for_every_further_kind() -> None:
-    assert {*FURTHER, "email"} == set(KINDS)
-
-
-def test_a_further_email_receiver_gets_its_message(
-    channels: Services, authority: Authority, box: Mailbox, tmp_path: Path
-) -> None:
-    stack = told(channels, authority, box, receivers=[further("email", to="dba@example.org")], alertEmailCritical="")
-    with alertmanager(stack, tmp_path) as url:
-        fire(url, CONNECTIONS, annotations=ANNOTATIONS)
-        wait_for(lambda: box.messages)
-    assert box.recipients == ["dba@example.org"]
 
 
 def test_no_secret_is_in_the_configuration(channels: Services, authority: Authority) -> None:
