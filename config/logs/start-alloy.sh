@@ -42,7 +42,8 @@ convert() {
         }'
 }
 
-if [ -s "$old" ] && [ ! -e "$new" ]; then
+# Promtail ran last: there are no positions of Alloy, or they are older.
+if [ -s "$old" ] && [ "$old" -nt "$new" ]; then
     mkdir -p "${new%/*}"
     # Without an answer Alloy must not start: it would read all lines again.
     convert > "$new.part" && [ "$(wc -l < "$new.part")" -gt 1 ] || {
@@ -50,6 +51,8 @@ if [ -s "$old" ] && [ ! -e "$new" ]; then
         exit 1
     }
     mv "$new.part" "$new"
+    # Alloy takes Promtail's where it has none of its own.
+    rm -f "$storage/loki.source.file.host/positions.yml"
     echo "start-alloy: went on from Promtail's positions of $(grep -c path "$new") containers" >&2
 fi
 exec "$@"

@@ -21,6 +21,8 @@ from tests.processes import unused_port
 
 # Seconds until a service has started, or a line has arrived.
 PATIENCE = 60
+# Seconds for an answer: of many lines, on a busy machine.
+_ANSWER = 300
 # Answers with labels, structured metadata and what a query read out of a line apart from each other.
 _APART = {"X-Loki-Response-Encoding-Flags": "categorize-labels"}
 # The blocks of Alloy's configuration that find lines; a test brings its own.
@@ -119,7 +121,7 @@ class Loki(Process):
                 "end": now + int(60e9),
             },
             headers=_APART,
-            timeout=60,
+            timeout=_ANSWER,
         )
         assert answer.is_success, answer.text
         return [
@@ -130,7 +132,7 @@ class Loki(Process):
 
     def value(self, query: str) -> dict[tuple[tuple[str, str], ...], float]:
         """The value of each series of an instant query, by its labels."""
-        answer = httpx.get(f"{self.url}/loki/api/v1/query", params={"query": query}, timeout=60)
+        answer = httpx.get(f"{self.url}/loki/api/v1/query", params={"query": query}, timeout=_ANSWER)
         assert answer.is_success, answer.text
         return {
             tuple(sorted(series["metric"].items())): float(series["value"][1])

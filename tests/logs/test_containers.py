@@ -180,21 +180,19 @@ def test_nothing_is_lost_while_loki_is_away(
 
 
 @pytest.mark.promtail
-def test_alloy_goes_on_where_promtail_stopped(
+def test_each_agent_goes_on_where_the_other_stopped(
     store: Loki, proxy: Proxy, engine: docker.DockerClient, shell: str, promtail: None, tmp_path: Path
 ) -> None:
     positions = tmp_path / "positions"
-    with writing(engine, shell, STACK, "moved", _STEADY.format(count=1500)):
-        old = ContainerPromtail(stack(), tmp_path / "promtail", store, proxy, positions)
-        old.wait_until_ready()
-        wait_until(lambda: len(numbers(store, "moved")) > 300)
-        old.stop()
-        new = ContainerAlloy(stack(), tmp_path / "alloy", store, proxy, positions)
-        try:
-            new.wait_until_ready()
-            found = wait_for_numbers(store, "moved", 1500)
-        finally:
-            new.stop()
-    log = (tmp_path / "alloy/alloy.log").read_text()
-    assert "went on from Promtail's positions of 1 containers" in log
-    assert found == Counter(range(1, 1501))
+    with writing(engine, shell, STACK, "moved", _STEADY.format(count=2000)):
+        for turn, kind in enumerate((ContainerPromtail, ContainerAlloy, ContainerPromtail, ContainerAlloy), start=1):
+            agent = kind(stack(), tmp_path / kind.__name__, store, proxy, positions)
+            try:
+                agent.wait_until_ready()
+                wait_for_numbers(store, "moved", 250 * turn if turn < 4 else 2000)
+            finally:
+                agent.stop()
+        found = numbers(store, "moved")
+    assert found == Counter(range(1, 2001))
+    log = (tmp_path / "ContainerAlloy/alloy.log").read_text()
+    assert log.count("went on from Promtail's positions of 1 containers") == 2
