@@ -149,6 +149,12 @@ def test_no_version_stands_where_renovate_does_not_look() -> None:
     assert count > 300  # the go.mod files alone
 
 
+def test_no_directory_is_left_out() -> None:
+    """The preset config:recommended leaves out every tests/, and there is a version in ours."""
+    assert "config:recommended" in CONFIG["extends"]
+    assert CONFIG["ignorePaths"] == []
+
+
 def test_what_is_excepted_is_there() -> None:
     for path, text in NOT_BROUGHT:
         assert text in (ROOT / path).read_text(), path
