@@ -30,11 +30,30 @@ for name in postgres_password replicator_password exporter_password; do
 done
 mkdir -p "$(dirname "$PGDATA")" 2>/dev/null || fail "PGDATA: cannot create $(dirname "$PGDATA")"
 
-# The roles, the database and what the replica needs. psql reads the passwords from their files itself, so that
-# they show up in no argument list, and quotes them.
-set_up() {
+# Starts the server on the data in $1 for this script alone.
+start_alone() {
+    socket=$(mktemp -d)
+    pg_ctl --pgdata="$1" --wait --silent --log="$socket/log" --options="-c config_file=$here/postgresql.conf \
+        -c hba_file=$here/pg_hba.conf -c listen_addresses='' -c unix_socket_directories=$socket" start ||
+        { cat "$socket/log" >&2; fail "the database does not start"; }
+}
+
+stop_alone() {
+    pg_ctl --pgdata="$1" --wait --silent --mode=fast stop
+    rm -rf "$socket"
+}
+
+# psql reads the passwords from their files itself, so that they show up in no argument list, and quotes them; nor are
+# they to be seen among the statements that the exporter shows.
+ask() {
     psql --no-psqlrc --quiet --host="$socket" --username=postgres --dbname=postgres --set=ON_ERROR_STOP=1 \
-        --set=user="$POSTGRES_USER" --set=database="$POSTGRES_DB" <<'SQL'
+        --set=user="$POSTGRES_USER" --set=database="$POSTGRES_DB"
+}
+
+# The roles, the database and what the replica needs.
+set_up() {
+    ask <<'SQL'
+SET pg_stat_statements.track_utility = off;
 \set password `cat "$SECRETS"/postgres_password`
 \set replicator_password `cat "$SECRETS"/replicator_password`
 \set exporter_password `cat "$SECRETS"/exporter_password`
@@ -48,6 +67,25 @@ CREATE EXTENSION pg_stat_statements;
 -- So that a drill can make the replica lag.
 GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), pg_wal_replay_resume() TO :"user";
 SQL
+}
+
+# The passwords of the roles are those beside this script, also where the data is of an earlier stack whose passwords
+# were lost.
+set_passwords() {
+    ask <<'SQL'
+SET pg_stat_statements.track_utility = off;
+\set password `cat "$SECRETS"/postgres_password`
+\set replicator_password `cat "$SECRETS"/replicator_password`
+\set exporter_password `cat "$SECRETS"/exporter_password`
+SELECT format('ALTER ROLE %I PASSWORD %L', rolname, CASE rolname WHEN 'replicator' THEN :'replicator_password'
+    WHEN 'exporter' THEN :'exporter_password' ELSE :'password' END)
+FROM pg_roles WHERE rolname IN (:'user', 'replicator', 'exporter') \gexec
+SQL
+}
+
+# What tells whether the data has these passwords already. Salted by the database's own number.
+passwords() {
+    { pg_controldata "$PGDATA" | grep 'system identifier'; cat "$SECRETS"/*_password; } | sha256sum
 }
 
 # Another major version cannot read the data. It is kept, out of the way: what the demo writes is only an example.
@@ -65,14 +103,16 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     echo "primary: making the database in $PGDATA" >&2
     rm -rf "$PGDATA.new"
     initdb --pgdata="$PGDATA.new" --username=postgres --encoding=UTF8 --locale=C.UTF-8 --auth=peer >/dev/null
-    socket=$(mktemp -d)
-    pg_ctl --pgdata="$PGDATA.new" --wait --silent --log="$socket/log" --options="-c config_file=$here/postgresql.conf \
-        -c hba_file=$here/pg_hba.conf -c listen_addresses='' -c unix_socket_directories=$socket" start ||
-        { cat "$socket/log" >&2; fail "the new database does not start"; }
+    start_alone "$PGDATA.new"
     set_up || { pg_ctl --pgdata="$PGDATA.new" --mode=immediate stop; fail "set-up failed"; }
-    pg_ctl --pgdata="$PGDATA.new" --wait --silent --mode=fast stop
-    rm -rf "$socket"
+    stop_alone "$PGDATA.new"
     mv "$PGDATA.new" "$PGDATA"
+elif [ "$(passwords)" != "$(cat "$PGDATA.passwords" 2>/dev/null)" ]; then
+    echo "primary: setting the roles' passwords" >&2
+    start_alone "$PGDATA"
+    set_passwords || { stop_alone "$PGDATA"; fail "the passwords could not be set"; }
+    stop_alone "$PGDATA"
 fi
+(umask 077 && passwords >"$PGDATA.passwords")
 
 exec postgres -D "$PGDATA" -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf" "$@"

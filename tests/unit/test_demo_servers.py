@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 import yaml
 
@@ -370,8 +371,9 @@ def test_the_exporter_is_given_the_text_of_statements_without_values(servers: Se
     exporter = ("exporter", "defillama")
     servers.query(servers.primary, "SELECT count(*) FROM pg_class WHERE relname = 'value-1' /* value-2 */")
     servers.query(servers.primary, "SELECT -- value-3\n 1")
+    # The scripts that make the roles do without a trace; somebody's hand may not.
+    servers.superuser(servers.primary, "CREATE ROLE by_hand PASSWORD 'x'; DROP ROLE by_hand")
     recorded = servers.query(servers.primary, "SELECT string_agg(query, ' ') FROM pg_stat_statements", *exporter)
-    # The scripts that made the roles, for one.
     assert "PASSWORD '" in recorded
     assert "value-2" in recorded
     wanted = yaml.safe_load(STATEMENTS)["pg_statement"]["query"]
@@ -381,3 +383,33 @@ def test_the_exporter_is_given_the_text_of_statements_without_values(servers: Se
     assert "SELECT" in lines
     assert max(map(len, lines)) <= 200
     assert not {word for word in ("'", "PASSWORD", "ROLE", "value-", "/*", "--") if word in given}
+
+
+def test_passwords_that_changed_are_those_of_the_data_that_was_there(servers: Servers) -> None:
+    """A new secret, or one that was lost with the state: the data keeps, and the roles have the new password."""
+    statement = "SELECT rolpassword FROM pg_authid WHERE rolname = 'exporter'"
+    before = servers.superuser(servers.primary, statement)
+    secret = Path(servers.secret("exporter"))
+    old = secret.read_text()
+    try:
+        secret.write_text("another's one")
+        servers.primary.stop(signal.SIGINT)
+        servers.primary.start()
+        wait_for(lambda: servers.can_connect(servers.primary), "the primary")
+        with psycopg.connect(
+            host="127.0.0.1", port=servers.primary.port, user="exporter", password="another's one", dbname="defillama"
+        ) as connection:
+            shown = connection.execute("SELECT count(*) FROM pg_stat_statements(true) WHERE query ~ 'another'")
+            assert shown.fetchone() == (0,), "no password among the statements"
+    finally:
+        secret.write_text(old)
+        servers.primary.stop(signal.SIGINT)
+        servers.primary.start()
+        servers.wait()
+    assert servers.superuser(servers.primary, statement) != before
+    # Where they are the same, nothing is set again, and no start takes longer for it.
+    count = servers.primary.log().count("setting the roles' passwords")
+    servers.primary.stop(signal.SIGINT)
+    servers.primary.start()
+    servers.wait()
+    assert servers.primary.log().count("setting the roles' passwords") == count == 2
