@@ -5,6 +5,9 @@
 STACK ?= dev
 # How many tests run beside each other.
 WORKERS ?= 2
+ifeq ($(MONITORING_CACHE)$(XDG_CACHE_HOME)$(HOME),)
+$(error HOME is not set; set it, or MONITORING_CACHE to a directory for what is built)
+endif
 CACHE := $(or $(MONITORING_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/monitoring)
 # uv: the one on PATH, else one of its own, from PyPI.
 UV := $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)

@@ -5,7 +5,7 @@ from pulumi.runtime import config as runtime_config
 
 from components.stack import MonitoringStack
 from config.settings import PROJECT, Settings, SettingsError, load
-from images.catalogue import image_keys, image_keys_of, references
+from images.catalogue import image_keys
 
 
 def declare(settings: Settings) -> None:
@@ -27,7 +27,6 @@ def program() -> None:
     encrypted = {key for key in values if runtime_config.is_config_secret(prefix + key)}
     try:
         settings = load(pulumi.get_stack(), values, encrypted=encrypted, images=image_keys())
-        references(settings, image_keys_of(settings))
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
     declare(settings)

@@ -21,7 +21,7 @@ from components.redis_exporter import RedisExporter
 from components.service import Service
 from config.alertmanager import warnings
 from config.settings import Settings
-from images.catalogue import image_keys_of, references
+from images.catalogue import builds, image_keys_of, references
 
 
 class MonitoringStack(pulumi.ComponentResource):
@@ -97,9 +97,13 @@ class MonitoringStack(pulumi.ComponentResource):
             engine=docker.Network("engine", name=settings.name("engine"), internal=True, labels=labels, opts=options),
             edge=docker.Network("edge", name=settings.name("edge"), labels=labels, opts=options),
         )
+        keys = image_keys_of(settings)
+        built = {key: docker.RemoteImageBuildArgs(context=str(path)) for key, path in builds(settings, keys).items()}
         # Kept when the stack goes: other stacks on the host may use the same image.
         images = {
-            key: docker.RemoteImage(f"{key}-image", name=reference, keep_locally=True, opts=options)
-            for key, reference in references(settings, image_keys_of(settings)).items()
+            key: docker.RemoteImage(
+                f"{key}-image", name=reference, build=built.get(key), keep_locally=True, opts=options
+            )
+            for key, reference in references(settings, keys).items()
         }
         return Host(settings, provider, networks, images)

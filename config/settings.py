@@ -22,6 +22,7 @@ from config.alerting import Alerting, alerting_of
 from config.alerting import problems as alerting_problems
 from config.keys import Keys, environment_variables, secret_keys
 from config.values import shortened
+from config.way_out import make_with, remove_with, set_with
 
 PROJECT = "monitoring"
 ROOT = Path(__file__).resolve().parent.parent
@@ -54,7 +55,13 @@ DEFAULT_MEMORY = {
 
 
 _CONFIGURATION = "Pulumi configuration"
-_PORTS = frozenset({"prometheusPort", "alertmanagerPort", "grafanaPort", "lokiPort"})
+PORT_KEYS = {
+    "prometheus": "prometheusPort",
+    "alertmanager": "alertmanagerPort",
+    "grafana": "grafanaPort",
+    "loki": "lokiPort",
+}
+"""Service -> the key of its published port."""
 # How a key that holds several values is written: Python's type of it -> JSON's type and name.
 _STRUCTURES: Mapping[Any, tuple[type, str]] = {dict: (dict, "object"), tuple: (list, "list")}
 
@@ -215,12 +222,10 @@ def load(
     problems += _unknown_in("memory", keys.memory, DEFAULT_MEMORY, f"the services are {', '.join(DEFAULT_MEMORY)}")
     if images is not None:
         problems += _unknown_in("imageOverrides", keys.image_overrides, images, "config/images.yaml lists all")
-    ports = _ports(stack, keys)
-    if not reading.wrong & _PORTS and len({getattr(ports, name) for name in vars(ports)}) < len(_PORTS):
+    ports = ports_of(stack, keys)
+    if not reading.wrong & set(PORT_KEYS.values()) and len(set(vars(ports).values())) < len(PORT_KEYS):
         taken = ", ".join(f"{PROJECT}:{name}Port is {port}" for name, port in vars(ports).items())
-        problems.append(
-            f"ports clash: {taken}; each must differ; set one with: pulumi config set {PROJECT}:lokiPort PORT"
-        )
+        problems.append(f"ports clash: {taken}; each must differ; set one with: {set_with('lokiPort', 'PORT')}")
     if problems:
         raise SettingsError("\n".join(problems))
     host = _reachable(keys.bind_address)
@@ -304,6 +309,17 @@ def from_environment(
     return found
 
 
+def check_key(key: str) -> str:
+    """What is wrong with `key` (camelCase) as the name of a key; empty where it is one."""
+    known = [to_camel(name) for name in Keys.model_fields]
+    return "" if key in known else _unknown(key, known, "Pulumi.yaml lists all")
+
+
+def problems_of(key: str, text: str) -> list[str]:
+    """What is wrong with `text` (JSON for lists and objects) as the value of `key`, a line for each problem."""
+    return _read({key: text}, None, {}, Path(os.devnull)).problems
+
+
 def required_secrets(values: Mapping[str, Any]) -> list[str]:
     """Keys of the secrets that a demo stack needs, and which can be generated, as nothing outside knows them."""
     secrets = ["postgresPassword", "redisPassword", "realtimeMetricsSecret"]
@@ -328,7 +344,7 @@ def _read(
     if encrypted is not None:
         problems += [
             f"{PROJECT}:{key} is a secret stored in clear in the stack's file; "
-            f"store it with: pulumi config set --secret {PROJECT}:{key}"
+            f"store it with: {set_with(key, '', secret=True)}"
             for key in sorted(secret_keys())
             if values.get(key) not in (None, "", "{}") and key not in encrypted
         ]
@@ -372,8 +388,7 @@ def _problem(path: Iterable[int | str], shown: str, message: str, origin: str) -
     key, *rest = path
     full = f"{PROJECT}:{key}" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
     if origin == _CONFIGURATION:
-        options = ("--secret " if key in secret_keys() else "") + ("--path " if rest else "")
-        way_out = f"change it with: pulumi config set {options}'{full}' VALUE"
+        way_out = f"change it with: {set_with(full.removeprefix(f'{PROJECT}:'), secret=key in secret_keys())}"
     else:
         way_out = f"change it there, or set {full} in the Pulumi configuration"
     return f"{full} is {shown} (from {origin}): {message}; {way_out}"
@@ -384,11 +399,10 @@ def _unknown(path: str, known: Iterable[str], listed: str) -> str:
     names = {name.lower(): name for name in known}
     close = difflib.get_close_matches(path.rpartition(".")[2].lower(), names, n=2)
     suggestion = f"did you mean {' or '.join(names[name] for name in close)}? " if close else ""
-    option = "--path " if "." in path else ""
     path = shortened(path, quoted=False)
     return (
         f"{PROJECT}:{path} is not a key that this project knows; {suggestion}{listed}; "
-        f"remove it with: pulumi config rm {option}{PROJECT}:{path}"
+        f"remove it with: {remove_with(path)}"
     )
 
 
@@ -421,14 +435,18 @@ def _missing(keys: Keys, wrong: set[str]) -> list[str]:
             needed.append(("smtpPassword", "smtpUsername is set"))
     variables = environment_variables()
     lines = []
+    needed = [(key, reason) for key, reason in needed if key not in wrong and not _value(keys, key)]
+    # Passwords that nothing outside of a demo knows: whatever they are made to be is right.
+    free = [key for key, _ in needed if keys.demo and key in required_secrets({"grafanaMode": keys.grafana_mode})]
+    if len(free) > 1:
+        names = ", ".join(f"{PROJECT}:{key}" for key in free)
+        lines.append(f"{names} are missing (the demo needs them); make them with: {make_with(free)}")
+        needed = [(key, reason) for key, reason in needed if key not in free]
     for key, reason in needed:
-        if key not in wrong and not _value(keys, key):
-            secret = "--secret " if key in secret_keys() else ""
-            variable = f", or set {variables[key]} in the environment or .env" if key in variables else ""
-            lines.append(
-                f"{PROJECT}:{key} is missing ({reason}); "
-                f"set it with: pulumi config set {secret}{PROJECT}:{key}{variable}"
-            )
+        secret = key in secret_keys()
+        variable = f", or set {variables[key]} in the environment or .env" if key in variables else ""
+        command = set_with(key, "" if secret else "VALUE", secret=secret)
+        lines.append(f"{PROJECT}:{key} is missing ({reason}); set it with: {command}{variable}")
     return lines
 
 
@@ -442,8 +460,11 @@ def _reachable(bind_address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def _ports(stack: str, keys: Keys) -> Ports:
-    """The published ports: as set, else the services' own or, in pr-<n>, ten for each pull request from 20000 on."""
+def ports_of(stack: str, keys: Keys) -> Ports:
+    """The published ports: as set, else the services' own or, in pr-<n>, ten for each pull request from 20000 on.
+
+    The latter serves plain Pulumi alone: `ops` finds free ones when it makes such a stack, and sets them.
+    """
     ephemeral = EPHEMERAL.fullmatch(stack)
     base = 20000 + int(ephemeral.group(1)) % 4500 * 10 if ephemeral else 0
     return Ports(

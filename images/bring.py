@@ -15,6 +15,7 @@ import docker
 from docker.errors import DockerException
 
 from config.settings import Images
+from config.way_out import set_with
 from images import bundle, dockerfile
 from images.catalogue import CATALOGUE, Wanted, wanted
 from images.errors import ImagesError
@@ -233,9 +234,9 @@ def _explain(lacking: list[str], run: _Run) -> str:
         lines.append(
             f"  let the Docker engine reach {', '.join(hosts)} (proxy: see docs.docker.com/engine/daemon/proxy)"
         )
-        lines.append("  use a mirror of it: pulumi config set imageMirror <host>/<path>")
-    lines.append("  where a registry answers, `ops bundle save FILE`; here, pulumi config set imageBundle FILE")
-    lines.append(f"  use another image: pulumi config set --path imageOverrides.{lacking[0]} <reference>")
+        lines.append(f"  use a mirror of it: {set_with('imageMirror', '<host>/<path>')}")
+    lines.append(f"  where a registry answers, `ops bundle save FILE`; here, {set_with('imageBundle', 'FILE')}")
+    lines.append(f"  use another image: {set_with(f'imageOverrides.{lacking[0]}', '<reference>')}")
     if run.images.source != "auto":
-        lines.append(f"  allow every source: pulumi config set imageSource auto (it is {run.images.source})")
+        lines.append(f"  allow every source: {set_with('imageSource', 'auto')} (it is {run.images.source})")
     return "\n".join(lines)

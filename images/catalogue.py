@@ -9,7 +9,7 @@ import yaml
 from docker.utils.build import exclude_paths
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from config.settings import PROJECT, ROOT, Settings, SettingsError
+from config.settings import ROOT, Settings, SettingsError
 from images.reference import Reference, parse
 
 CATALOGUE = ROOT / "config/images.yaml"
@@ -115,24 +115,22 @@ def tags(settings: Settings) -> dict[str, str]:
     return {key: image.reference.tag for key, image in images.items() if not image.build}
 
 
-def references(settings: Settings, keys: Iterable[str]) -> dict[str, str]:
-    """Key -> reference: as the stack overrides it, else as images.yaml pins it.
-
-    Raises SettingsError for an image that is built here, and so has no reference until somebody has built it.
-    """
-    return {key: settings.images.overrides.get(key) or pinned(key) for key in keys}
-
-
 def pinned(key: str) -> str:
-    """The reference `repository:tag@digest` of images.yaml; without the digest while none is pinned.
+    """The reference of images.yaml, `repository:tag@digest` or without the digest; or what our own build is called."""
+    return catalogue()[key].name
 
-    Raises SettingsError for an image that is built here.
+
+def references(settings: Settings, keys: Iterable[str]) -> dict[str, str]:
+    """Key -> reference: as the stack overrides it, else as images.yaml pins it, or as a build of ours is called."""
+    known = catalogue()
+    return {key: settings.images.overrides.get(key) or known[key].name for key in keys}
+
+
+def builds(settings: Settings, keys: Iterable[str]) -> dict[str, Path]:
+    """Key -> directory of the Dockerfile of each image that no registry has, and that nothing stands in for.
+
+    With `ops` something always does: it brings images before Pulumi starts.
     """
-    image = catalogue()[key]
-    if image.build:
-        raise SettingsError(
-            f"the image {key} is in no registry; `ops up` builds it; without ops, build it on the Docker host: "
-            f"docker build -t {PROJECT}-{key} {image.build.name}, and name it: "
-            f"pulumi config set --path {PROJECT}:imageOverrides.{key} {PROJECT}-{key}"
-        )
-    return image.name
+    known = catalogue()
+    found = {key: known[key].build for key in keys if key not in settings.images.overrides}
+    return {key: build for key, build in found.items() if build}

@@ -3,8 +3,36 @@
 import os
 from pathlib import Path
 
+from ops.errors import OpsError
+
 
 def home() -> Path:
-    """State, passphrase and stack files: $MONITORING_HOME, else ~/.local/share/monitoring. Not to be lost."""
-    default = Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local/share")) / "monitoring"
-    return Path(os.environ.get("MONITORING_HOME", default))
+    """State, passphrase and stack files: $MONITORING_HOME, else ~/.local/share/monitoring. Not to be lost.
+
+    Raises OpsError (exit code 2) where neither that variable nor a home directory is known.
+    """
+    given = os.environ.get("MONITORING_HOME")
+    if given:
+        return Path(given).absolute()
+    data = os.environ.get("XDG_DATA_HOME")
+    try:
+        return (Path(data) if data else Path.home() / ".local/share") / "monitoring"
+    except RuntimeError:  # neither HOME nor an entry of this user in the system's list
+        raise OpsError("HOME is not set; set it, or MONITORING_HOME to a directory for state and secrets", 2) from None
+
+
+def ready_home() -> Path:
+    """The same, made where it is not there. Raises OpsError (exit code 2) where it cannot be read and written."""
+    path = home()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        problem = "" if os.access(path, os.R_OK | os.W_OK | os.X_OK) else "this user may not read and write it"
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if problem:
+        raise OpsError(
+            f"state and secrets cannot be kept in {path}: {problem}; "
+            "make it a directory of this user, or set MONITORING_HOME to one",
+            code=2,
+        )
+    return path

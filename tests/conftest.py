@@ -11,11 +11,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from config.settings import Settings, load
 from images.bring import bring
 from lab.cache import cache
 from lab.engine import ensure
 from tests.engine.deployment import Deployment, copy_project
+from tests.rules.reading import dev
 
 # Tool -> (image that has it, its path there). The tests' tools are the stack's own, of the same version.
 _TOOLS = {
@@ -40,12 +40,6 @@ def _report(line: str) -> None:
     print(line, flush=True)
 
 
-def demo_settings() -> Settings:
-    """Settings of a demo stack."""
-    secrets = dict.fromkeys(["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"], "x")
-    return load("dev", {"demo": "true", **secrets}, environment={}, dotenv=Path("/nonexistent"))
-
-
 @pytest.fixture(scope="session")
 def engine() -> docker.DockerClient:
     """The Docker engine of this machine; installed and started where there is none and the machine is a Debian one."""
@@ -60,7 +54,7 @@ def image_of(engine: docker.DockerClient) -> Callable[[str], str]:
 
     def image(key: str) -> str:
         if key not in found:
-            found.update(bring([key], demo_settings(), engine, cache(), _report))
+            found.update(bring([key], dev(), engine, cache(), _report))
         return found[key]
 
     return image

@@ -14,7 +14,7 @@ from lab.engine import ensure
 from lab.plan import prepare
 from ops.report import say
 from ops.stack import toolchain
-from tests.conftest import demo_settings
+from tests.rules.reading import dev
 
 # Servers that tests run as processes of their own.
 SERVERS = ("docker-registry", "postgresql-15", "redis-server", "nginx", "haproxy")
@@ -27,6 +27,6 @@ if __name__ == "__main__":
     ensure(say)
     if debian.is_ours():
         debian.install(SERVERS, say)
-    settings = demo_settings()
+    settings = dev()
     bring(image_keys_of(settings), settings, docker.from_env(), cache(), say, optional=["grafana"])
     prepare([linter for linter in LINTERS if not shutil.which(linter)], [], cache(), say)

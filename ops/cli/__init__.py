@@ -2,7 +2,7 @@
 
 import typer
 
-from ops.cli import alerts, drill, images, stack, validate
+from ops.cli import alerts, config, drill, images, stack, validate
 
 app = typer.Typer(
     help="Bring the monitoring stack up, preview, check and take it down.",
@@ -17,5 +17,6 @@ app.add_typer(validate.app)
 app.add_typer(drill.app)
 app.add_typer(alerts.alerts_app, name="alerts")
 app.add_typer(alerts.silence_app, name="silence")
+app.add_typer(config.app, name="config")
 app.add_typer(images.images_app, name="images")
 app.add_typer(images.bundle_app, name="bundle")

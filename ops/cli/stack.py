@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.cli.common import Override, Stack, clear_errors, open_session
+from ops.cli.common import Override, Stack, Yes, clear_errors, open_session
 from ops.cli.validate import check
 from ops.errors import OpsError
 from ops.report import console, say, success
@@ -19,12 +19,12 @@ _SETTLING = 90
 
 
 @app.command()
-def up(stack: Stack = "dev", config: Override = None) -> None:
+def up(stack: Stack = "dev", config: Override = None, yes: Yes = False) -> None:
     """Bring the stack up, check it, and print its addresses."""
     with clear_errors():
         from ops.alerts.deployment import expected
 
-        session = open_session(stack, config, create=True)
+        session = open_session(stack, config, create=True, yes=yes)
         with expected(session.settings, say):
             changes = session.up()
         changed = {operation: count for operation, count in changes.items() if operation != "same"}
@@ -58,11 +58,18 @@ def refresh(stack: Stack = "dev", config: Override = None) -> None:
 
 
 @app.command()
-def destroy(stack: Stack = "dev", config: Override = None) -> None:
+def destroy(stack: Stack = "dev", config: Override = None, yes: Yes = False) -> None:
     """Remove every container, volume and network of the stack."""
     with clear_errors():
-        open_session(stack, config).destroy()
-        success(f"{stack} is gone")
+        session = open_session(stack, config, create=True, yes=yes)
+        found = session.destroy()
+        if found.kept:
+            host = session.workspace.configuration.get("dockerHost", "")
+            volumes = " ".join(sorted(found.kept))
+            success(f"{stack} is gone, but for its data, which is protected (monitoring:protect): {volumes}")
+            success(f"to remove that, too: docker {f'--host {host} ' if host else ''}volume rm {volumes}")
+        else:
+            success(f"{stack} is gone" if found.anything else f"there is nothing of {stack} here")
 
 
 @app.command()

@@ -1,14 +1,17 @@
 """What must hold before anything is touched: a Docker engine that answers, free ports, networks that exist."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import DockerException, NotFound
 
 from config.settings import Settings
+from config.way_out import set_with
 from ops.errors import OpsError
+from ops.stack.engine import name_of, owner_of, taken_ports
 
 # Seconds for an answer of the Docker engine, also over ssh.
 _ENGINE_TIMEOUT = 30
@@ -44,7 +47,7 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
         where = f"{host} (monitoring:dockerHost)" if host else "this machine (DOCKER_HOST or the local socket)"
         raise OpsError(
             f"no Docker engine answers at {where}: {_first_line(cause)}; "
-            "start it there, or set the address with: pulumi config set monitoring:dockerHost ssh://user@host",
+            f"start it there, or set the address with: {set_with('dockerHost', 'ssh://user@host')}",
             code=2,
         ) from None
 
@@ -69,15 +72,15 @@ def check(settings: Settings, client: docker.DockerClient) -> None:
     if not settings.docker_host and not _is_ours(settings.bind_address):
         raise OpsError(
             f"monitoring:bindAddress {settings.bind_address} is no address of this machine; "
-            "choose one with: pulumi config set monitoring:bindAddress 127.0.0.1",
+            f"choose one with: {set_with('bindAddress', '127.0.0.1')}",
             code=2,
         )
+    taken = taken_ports(client)
     problems = [
-        f"monitoring:{key}Port {port} is taken by {owner}; "
-        f"choose another with: pulumi config set monitoring:{key}Port PORT"
+        f"monitoring:{key}Port {port} is taken by {owner}; choose another with: {set_with(f'{key}Port', 'PORT')}"
         for key, port in vars(settings.ports).items()
         if key != "grafana" or settings.grafana.mode == "container"
-        if (owner := _owner(port, settings, client))
+        if (owner := _owner(port, settings, taken))
     ]
     if settings.docker_network:
         try:
@@ -91,13 +94,11 @@ def check(settings: Settings, client: docker.DockerClient) -> None:
         raise OpsError("\n".join(problems), code=2)
 
 
-def _owner(port: int, settings: Settings, client: docker.DockerClient) -> str:
-    """Who has `port`, if not the stack itself; empty where it is free."""
-    for container in client.containers.list(ignore_removed=True):
-        bindings = [binding for found in (container.ports or {}).values() for binding in found or []]
-        if any(int(binding["HostPort"]) == port for binding in bindings):
-            owner = (container.labels.get("monitoring.project"), container.labels.get("monitoring.stack"))
-            return "" if owner == (settings.project, settings.stack) else f"container {container.name}"
+def _owner(port: int, settings: Settings, taken: Mapping[int, Mapping[str, Any]]) -> str:
+    """Who has `port`, if not the stack itself; empty where it is free. `taken`: port -> container that publishes it."""
+    if port in taken:
+        ours = owner_of(taken[port]) == (settings.project, settings.stack)
+        return "" if ours else f"container {name_of(taken[port])}"
     if settings.docker_host:
         return ""  # another machine: its engine will say
     with _socket(settings.bind_address) as probe:

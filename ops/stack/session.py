@@ -1,8 +1,7 @@
 """What a command on a stack needs, had in the same order: toolchain, workspace, settings, engine, images, plugins."""
 
 import dataclasses
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,25 +14,46 @@ from images.bring import bring
 from images.catalogue import image_keys_of
 from images.local import expected, local
 from lab.cache import cache
-from ops.home import home
+from ops.home import ready_home
 from ops.report import say, warn
-from ops.stack import drift, preflight, repair, toolchain, update, workspace
+from ops.stack import drift, healing, ports, preflight, repair, takeover, toolchain, update, workspace
+from ops.stack.engine import Look, look
+from ops.stack.state import State
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """What `destroy` found: whether there was anything, and the volumes whose data it kept, as it is protected."""
+
+    anything: bool
+    kept: frozenset[str]
 
 
 @dataclass
 class Session:
-    """One command on the stack `name`; `overrides` (key -> text) are put over its configuration for this command."""
+    """One command on the stack `name`; `overrides` (key -> text) are put over its configuration for this command.
+
+    `confirm` is asked before something is done that cannot be undone.
+    """
 
     name: str
     overrides: Mapping[str, str]
     create: bool = False
+    confirm: takeover.Confirm = takeover.refuse
 
     @cached_property
     def workspace(self) -> workspace.Workspace:
         """The open stack, with Pulumi's command line in place."""
+        directory = ready_home()
         command = toolchain.pulumi(cache(), say)
         return workspace.open_stack(
-            self.name, self._declare, home(), command, create=self.create, overrides=self.overrides
+            self.name,
+            self._declare,
+            directory,
+            command,
+            create=self.create,
+            overrides=self.overrides,
+            find_ports=self._find_ports,
         )
 
     @cached_property
@@ -47,50 +67,111 @@ class Session:
         return preflight.engine(self.workspace.configuration.get("dockerHost", ""), say)
 
     @cached_property
+    def state(self) -> State:
+        """What Pulumi knows of the stack."""
+        return State.of(self.workspace)
+
+    @cached_property
     def deployed(self) -> Settings:
         """The settings as the stack on the engine has them: images as they are there, Grafana if it is."""
         return self._with_images(pull=False)
 
+    def look(self) -> Look:
+        """What is really there of the stack, now."""
+        return look(self.engine, self.name)
+
     def up(self) -> dict[str, int]:
-        """Bring the stack up, after everything that can be checked beforehand."""
+        """Bring the stack up, after everything that can be checked beforehand; operation -> count of resources."""
         preflight.check(self.settings, self.engine)
         preflight.make_room_for_logs(self.settings, say)
-        repair.clean_up(self.workspace, self.engine)
         self.deployed = self._with_images(pull=True)
-        self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
-        self._look_into_grafana()
+        self._plugins(self._providers())
+        self._mend()
+        drift.look_into_grafana(self.workspace, self.state)
         return update.up(self.workspace, self.engine)
 
     def preview(self, *, refresh: bool) -> dict[str, int]:
-        """Show what `up` would change; brings no image."""
-        self._plugins(["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else []))
-        self._look_into_grafana()
-        return update.preview(self.workspace, refresh=refresh)
+        """Show what `up` would change, and first what it would mend; brings no image."""
+        self._plugins(self._providers())
+        seen = self.look()
+        unknown = takeover.is_unknown(self.state, seen)
+        if unknown:
+            say(f"{takeover.words(seen)} `up` asks, and then takes it over.")
+        findings = [] if unknown else healing.differences(self.state, seen)
+        for finding in findings:
+            say(finding.words)
+        drift.look_into_grafana(self.workspace, self.state)
+        changes = update.preview(self.workspace, refresh=refresh and self._grafana_can_be_read())
+        return changes | ({"mend": len(findings)} if findings else {})
 
     def refresh(self) -> dict[str, int]:
         """Read back what is there."""
-        repair.clean_up(self.workspace, self.engine)
-        self._plugins(self._providers_in_state())
-        return update.refresh(self.workspace)
+        self._release_lock()
+        repair.clean_up(self.workspace, self.state, self.look(), self.engine)
+        self._plugins(self.state.providers(toolchain.plugin_versions()))
+        return update.refresh(self.workspace, exclude=None if self._grafana_can_be_read() else [drift.CONTENT])
 
-    def destroy(self) -> None:
-        """Remove everything of the stack, and an ephemeral stack's own record, too."""
-        repair.clean_up(self.workspace, self.engine)
-        self._plugins(self._providers_in_state())
-        update.destroy(self.workspace)
+    def destroy(self) -> Destroyed:
+        """Remove everything of the stack, and an ephemeral stack's own record, too.
+
+        Asks before it removes what the state does not know. Data stays where it is protected.
+        """
+        self._release_lock()
+        seen = self.look()
+        unknown = takeover.is_unknown(self.state, seen)
+        if unknown:
+            self.confirm(f"{takeover.words(seen)} Everything of it is removed, its data, too.")
+            takeover.remove_all(seen, self.engine, volumes=())
+        else:
+            repair.clean_up(self.workspace, self.state, seen, self.engine)
+        known = bool(self.state.resources)
+        if known:
+            self._plugins(self.state.providers(toolchain.plugin_versions()))
+            update.destroy(self.workspace)
+        left = self.look()
+        kept = left.volumes if self.workspace.configuration.get("protect") == "true" else frozenset()
+        doomed = left.volumes - kept
+        if doomed and not known and not unknown:
+            self.confirm(f"There is data of an earlier {self.name}, which is removed: {', '.join(sorted(doomed))}.")
+        takeover.remove_all(left, self.engine, volumes=doomed)
         if EPHEMERAL.fullmatch(self.name):
             opened = self.workspace.stack.workspace
             opened.remove_stack(self.name)
             (Path(opened.work_dir) / f"Pulumi.{self.name}.yaml").unlink(missing_ok=True)
+        return Destroyed(known or unknown or bool(doomed), kept)
 
-    def _look_into_grafana(self) -> None:
-        """What was edited by hand in Grafana shows in a preview, and comes back with `up`."""
-        if "grafana" in self._providers_in_state():
-            drift.look_into_grafana(self.workspace)
+    def _find_ports(self, host: str, services: Collection[str], reserved: Collection[int]) -> Mapping[str, int]:
+        """Ports for a pull request's stack that is made; `host` is the address of its Docker engine."""
+        self.engine = preflight.engine(host, say)
+        found = ports.find(self.name, services, self.engine, reserved, here=not host)
+        say(f"ports of {self.name}: {', '.join(f'{service} {port}' for service, port in found.items())}")
+        return found
 
-    def _providers_in_state(self) -> list[str]:
-        state = json.dumps(self.workspace.stack.export_stack().deployment)
-        return [name for name in toolchain.plugin_versions() if f'"pulumi:providers:{name}"' in state]
+    def _mend(self) -> None:
+        """Remove what was left half-made, take over what the state does not know, put right what differs from it."""
+        self._release_lock()
+        seen = self.look()
+        if repair.clean_up(self.workspace, self.state, seen, self.engine):
+            seen = self.look()
+        if takeover.take_over(self.state, seen, self.engine, self.confirm):
+            seen = self.look()
+        started = healing.mend(healing.differences(self.state, seen), self.state, self.workspace, self.engine)
+        if "grafana" in started:
+            healing.wait_for_grafana(self.look)
+
+    def _release_lock(self) -> None:
+        if workspace.release_dead_lock(self.workspace):
+            say("the last update of this stack was killed; its lock is released")
+
+    def _grafana_can_be_read(self) -> bool:
+        """Whether a refresh may ask the Grafana that the state knows; of one that is gone, each page is an error."""
+        if not self.state.grafana_content() or drift.answers(self.state):
+            return True
+        warn("Grafana does not answer: what is in it is taken as it was last known")
+        return False
+
+    def _providers(self) -> list[str]:
+        return ["docker"] + (["grafana"] if self.deployed.grafana.mode != "none" else [])
 
     def _plugins(self, names: list[str]) -> None:
         command = self.workspace.stack.workspace.pulumi_command

@@ -100,10 +100,13 @@ def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
     return progress.changes
 
 
-def refresh(workspace: Workspace, target: list[str] | None = None) -> dict[str, int]:
-    """Read back what is there into the state; operation -> count of resources. `target` (URN patterns) limits it."""
+def refresh(workspace: Workspace, target: list[str] | None = None, exclude: list[str] | None = None) -> dict[str, int]:
+    """Read back what is there into the state; operation -> count of resources.
+
+    `target` (URN patterns) limits it to these, `exclude` leaves these out.
+    """
     progress = Progress()
-    _run(workspace, progress, lambda: workspace.stack.refresh(target=target, on_event=progress))
+    _run(workspace, progress, lambda: workspace.stack.refresh(target=target, exclude=exclude, on_event=progress))
     return progress.changes
 
 

@@ -1,7 +1,6 @@
 """Pulumi's workspace of one stack: where its state is, its passphrase, its configuration and its generated secrets."""
 
 import contextlib
-import copy
 import os
 import secrets
 import socket
@@ -10,7 +9,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -26,7 +24,6 @@ from pulumi.automation import (
 )
 
 from config.settings import (
-    EPHEMERAL,
     PROJECT,
     ROOT,
     Settings,
@@ -38,9 +35,7 @@ from config.settings import (
 )
 from images.catalogue import image_keys
 from ops.errors import OpsError
-
-# How a stack's file says how its secrets are encrypted.
-_ENCRYPTION = frozenset({"encryptionsalt", "encryptedkey", "secretsprovider"})
+from ops.stack import stack_file
 
 
 @dataclass(frozen=True)
@@ -56,13 +51,16 @@ class Workspace:
     configuration: Mapping[str, str]
     encrypted: frozenset[str]
 
-    def pulumi(self, *arguments: str, capture_output: bool = False) -> subprocess.CompletedProcess[str]:
-        """How Pulumi's own command line ended, run with `arguments` on the stack."""
+    def pulumi(
+        self, *arguments: str, capture_output: bool = False, text: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """How Pulumi's own command line ended, run with `arguments` on the stack, with `text` as its input."""
         opened = self.stack.workspace
         return subprocess.run(
             [opened.pulumi_command.command, *arguments, "--stack", self.stack.name],
             cwd=opened.work_dir,
             env={**os.environ, **self.environment},
+            input=text,
             capture_output=capture_output,
             text=True,
             check=False,
@@ -94,12 +92,19 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def open_stack(
-    name: str, program: PulumiFn, home: Path, command: PulumiCommand, *, create: bool, overrides: Mapping[str, str]
+    name: str,
+    program: PulumiFn,
+    home: Path,
+    command: PulumiCommand,
+    *,
+    create: bool,
+    overrides: Mapping[str, str],
+    find_ports: stack_file.FindPorts,
 ) -> Workspace:
     """The stack `name`, made where `create` and it is not there yet.
 
-    `overrides` (key -> text) are put over the stack's configuration for this command alone. Raises OpsError for a stack
-    that does not exist, a wrong passphrase, a locked state.
+    `overrides` (key -> text) are put over the stack's configuration for this command alone. `find_ports` is asked when
+    a pull request's stack is made. Raises OpsError for a stack that does not exist, a wrong passphrase, a locked state.
     """
     try:
         check_stack_name(name)
@@ -107,9 +112,8 @@ def open_stack(
         raise OpsError(str(error), code=2) from None
     directory = home / "stacks"
     directory.mkdir(parents=True, exist_ok=True)
-    _replace(directory / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
-    stack_file = directory / f"Pulumi.{name}.yaml"
-    _replace(stack_file, yaml.safe_dump(_stack_configuration(name, stack_file), sort_keys=True))
+    stack_file.replace(directory / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
+    stack_file.write(name, directory, overrides, find_ports if create else None)
     variables = environment(home)
     options = LocalWorkspaceOptions(
         work_dir=str(directory),
@@ -173,34 +177,14 @@ def _passphrase(home: Path) -> Path:
     path = home / "passphrase"
     if not path.exists():
         home.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=home)
-        os.write(descriptor, secrets.token_urlsafe(32).encode())
-        os.close(descriptor)
-        # Another command may be faster; then its passphrase is the one.
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-        os.unlink(temporary)
+        with tempfile.NamedTemporaryFile(dir=home) as temporary:
+            temporary.write(secrets.token_urlsafe(32).encode())
+            temporary.flush()
+            # Another command may be faster; then its passphrase is the one.
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary.name, path)
+    path.open().close()  # said here, as Pulumi would only say that a passphrase is missing
     return path
-
-
-def _stack_configuration(name: str, stack_file: Path) -> dict[str, Any]:
-    """The repository's stack file, with what only the local one has: how secrets are encrypted, and generated ones."""
-    source = ROOT / f"Pulumi.{name}.yaml"
-    if not source.exists() and EPHEMERAL.fullmatch(name):
-        source = ROOT / "Pulumi.dev.yaml"
-    if not source.exists():
-        raise OpsError(f"there is no Pulumi.{name}.yaml; make it, as a copy of Pulumi.prod.yaml for example", code=2)
-    merged: dict[str, Any] = copy.deepcopy(yaml.safe_load(source.read_text())) or {}
-    merged.setdefault("config", {})
-    local: dict[str, Any] = (yaml.safe_load(stack_file.read_text()) if stack_file.exists() else None) or {}
-    encryption = {key: local[key] for key in _ENCRYPTION if key in local}
-    # What was encrypted in another way than the repository's file now says could not be read any more.
-    if not _ENCRYPTION & set(merged) or encryption == {key: merged[key] for key in _ENCRYPTION if key in merged}:
-        merged |= encryption
-        for key, value in (local.get("config") or {}).items():
-            if isinstance(value, dict) and "secure" in value:
-                merged["config"].setdefault(key, value)
-    return merged
 
 
 def _generate_secrets(
@@ -223,13 +207,3 @@ def _generate_secrets(
     if generated:
         stack.set_all_config(generated)
     return generated
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write `text` at once, so that a command that runs beside this one never reads half of it."""
-    if path.exists() and path.read_text() == text:
-        return
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    os.replace(temporary, path)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import docker
@@ -44,8 +44,12 @@ class Report:
             "passed": self.count("fail") == 0,
             "seconds": round(self.seconds, 1),
             "counts": {result: self.count(result) for result in ("pass", "fail", "skip")},
-            "categories": {name: [asdict(check) for check in checks] for name, checks in self.categories.items()},
+            "categories": {name: [_as_dict(check) for check in checks] for name, checks in self.categories.items()},
         }
+
+
+def _as_dict(check: Check) -> dict[str, str]:
+    return {"name": check.name, "result": check.result, "detail": check.detail}
 
 
 def validate(
@@ -53,15 +57,16 @@ def validate(
 ) -> Report:
     """Check the running stack; until everything passes or `wait` seconds are over, check again what did not pass.
 
-    Whenever there is something else to wait for, `say` is told what it is.
+    Whenever there is something else to wait for, `say` is told what it is. Where a check cannot pass however long one
+    waits, such as that of a container that is not there, nothing is waited for.
     """
     started = time.monotonic()
     results = {name: _run(category, settings, engine) for name, category in _CATEGORIES.items()}
     told: list[str] = []
     while time.monotonic() - started < wait:
-        failing = {name: [check.name for check in checks if check.result == "fail"] for name, checks in results.items()}
-        waiting = [f"{name}: {', '.join(checks)}" for name, checks in failing.items() if checks]
-        if not waiting:
+        failing = {name: [check for check in checks if check.result == "fail"] for name, checks in results.items()}
+        waiting = [f"{name}: {', '.join(check.name for check in checks)}" for name, checks in failing.items() if checks]
+        if not waiting or any(not check.waits for checks in failing.values() for check in checks):
             break
         if waiting != told:
             told = waiting

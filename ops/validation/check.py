@@ -11,11 +11,15 @@ _TIMEOUT = 5
 
 @dataclass(frozen=True)
 class Check:
-    """What was checked, how it ended, and the detail that a person needs (on success: the figure that was seen)."""
+    """What was checked, how it ended, and the detail that a person needs (on success: the figure that was seen).
+
+    `waits` tells whether a failed one may pass by itself in a while.
+    """
 
     name: str
     result: Literal["pass", "fail", "skip"]
     detail: str
+    waits: bool = True
 
     @staticmethod
     def of(name: str, passed: bool, detail: object = "") -> "Check":
@@ -26,6 +30,11 @@ class Check:
     def fail(name: str, detail: str) -> "Check":
         """A check that failed."""
         return Check(name, "fail", detail)
+
+    @staticmethod
+    def final(name: str, detail: str) -> "Check":
+        """A check that failed, and will however long one waits."""
+        return Check(name, "fail", detail, waits=False)
 
     @staticmethod
     def skip(name: str, reason: str) -> "Check":

@@ -1,5 +1,6 @@
-"""The log shipper: it works, and of each source the lines arrive that must."""
+"""The log shipper: it works, and the lines arrive of each container that has any, and of each source that must."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,24 +10,25 @@ from config.logs.source import Containers, Source
 from config.logs.sources import sources
 from config.prometheus.durations import seconds
 from config.settings import Settings
+from ops.stack.engine import look, name_of
 from ops.validation.check import Check, get, query
 
 # How far back one looks for the lines of a source.
 _WITHIN = "15m"
 
+# By agent: the counter of the lines that it gave up.
+_DROPPED = {"promtail": "promtail_dropped_entries_total", "alloy": "loki_write_dropped_entries_total"}
+# Seconds: how far back lines are looked for.
+_WINDOW = 3600
+LAG = 15
+"""Seconds that a line may take from its container to Loki."""
 
-def checks(settings: Settings, _: docker.DockerClient) -> Iterator[Check]:
+
+def checks(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
     """See the module."""
-    prometheus, agent = settings.prometheus.url, settings.log_agent
-    targets, dropped = {
-        "promtail": ("promtail_targets_active_total", "promtail_dropped_entries_total"),
-        "alloy": ("loki_source_docker_target_entries_total", "loki_write_dropped_entries_total"),
-    }[agent]
-    count = _sum(prometheus, f'sum({targets}{{job="{agent}"}})')
-    yield Check.of(f"{agent} has targets", count > 0, f"{count:.0f}")
-    lost = _sum(prometheus, f'sum(increase({dropped}{{job="{agent}"}}[5m]))')
-    yield Check.of("nothing dropped", lost == 0, f"{lost:.0f} lines in 5 minutes")
-    refused = _sum(prometheus, 'sum(increase(loki_discarded_samples_total{job="loki"}[5m]))')
+    yield _from_every_container(settings, engine)
+    yield nothing_dropped(settings)
+    refused = _sum(settings.prometheus.url, 'sum(increase(loki_discarded_samples_total{job="loki"}[5m]))')
     yield Check.of("nothing refused by Loki", refused == 0, f"{refused:.0f} lines in 5 minutes")
     lines = f'{{stack="{settings.stack}"}}'
     arrived = _count(settings, f"sum(count_over_time({lines}[5m]))").get("", 0)
@@ -62,3 +64,41 @@ def _count(settings: Settings, expression: str, label: str = "") -> dict[str, fl
         "result"
     ]
     return {series["metric"].get(label, ""): float(series["value"][1]) for series in found}
+
+
+def _from_every_container(settings: Settings, engine: docker.DockerClient) -> Check:
+    """Every container that is to be watched, and has said something in the last hour, has lines in Loki."""
+    now = time.time()
+    asked = {"match[]": f'{{stack="{settings.stack}"}}', "start": f"{now - _WINDOW - LAG:.0f}"}
+    found = get(f"{settings.loki_url}/loki/api/v1/series", None, **asked).json()["data"]
+    arrived = {series.get("container") for series in found}
+    watched = _watched(settings, engine)
+    # One may have nothing to say: the engine, which keeps the same lines, knows.
+    silent = {name for name in watched - arrived if not _has_spoken(engine, name, now)}
+    missing = sorted(watched - arrived - silent)
+    detail = f"of {len(watched & arrived)} of {len(watched)}"
+    detail += f"; {len(silent)} have said nothing" if silent else ""
+    detail += f"; none of {', '.join(missing)}" if missing else ""
+    return Check.of("lines of every container", bool(watched) and not missing, detail)
+
+
+def _watched(settings: Settings, engine: docker.DockerClient) -> set[str]:
+    """Names of the containers whose lines are to arrive: the stack's own in a demo, else everybody's."""
+    if settings.demo:
+        return {container.name for container in look(engine, settings.stack).containers.values() if container.runs}
+    return {name_of(listed) for listed in engine.api.containers()}
+
+
+def _has_spoken(engine: docker.DockerClient, container: str, now: float) -> bool:
+    lines = engine.api.logs(container, since=int(now - _WINDOW), until=int(now - LAG), tail=1)
+    return bool(lines.strip())
+
+
+def nothing_dropped(settings: Settings) -> Check:
+    """The agent gave up no line in the last five minutes, by its own counter."""
+    counter = f'{_DROPPED[settings.log_agent]}{{job="{settings.log_agent}"}}'
+    if not query(settings.prometheus.url, f"sum({counter})"):
+        return Check.fail("nothing dropped", f"Prometheus has no {counter}")
+    lost = query(settings.prometheus.url, f"sum(increase({counter}[5m]))")
+    lines = float(lost[0]["value"][1]) if lost else 0
+    return Check.of("nothing dropped", lines == 0, f"{lines:.0f} lines in 5 minutes")

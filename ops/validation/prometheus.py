@@ -42,7 +42,7 @@ def checks(settings: Settings, _: docker.DockerClient) -> Iterator[Check]:
     reloaded = query(url, "prometheus_config_last_reload_successful")
     yield Check.of("configuration loaded", bool(reloaded) and reloaded[0]["value"][1] == "1", "last reload")
     receivers = get(f"{url}/api/v1/alertmanagers").json()["data"]["activeAlertmanagers"]
-    yield Check.of("alerts have a way out", bool(receivers), f"{len(receivers)} Alertmanager")
+    yield Check.of("alerts have a way out", len(receivers) == 1, f"{len(receivers)} of 1 Alertmanager")
     watchdog = [alert for alert in get(f"{url}/api/v1/alerts").json()["data"]["alerts"] if _is_watchdog(alert)]
     yield Check.of("Watchdog fires", bool(watchdog), "it always must")
 

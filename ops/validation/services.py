@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import docker
-from docker.models.containers import Container
 
 from config.settings import Settings
+from ops.stack.engine import Container, look
 from ops.validation.check import Check, answers
 
 
@@ -20,27 +20,25 @@ def expected(settings: Settings) -> list[str]:
 
 def status(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
     """Every service has a container that runs."""
-    found = _containers(settings, engine)
+    found = look(engine, settings.stack).by_service
     for service in expected(settings):
         container = found.get(service)
         if not container:
-            yield Check.fail(service, f"there is no container {settings.name(service)}")
-            continue
-        state = container.attrs["State"]
-        restarts = container.attrs["RestartCount"]
-        detail = state["Status"] + (f", {restarts} restarts" if restarts else "")
-        yield Check.of(service, state["Status"] == "running", detail)
+            yield Check.final(service, f"there is no container {settings.name(service)}")
+        elif container.state == "paused":
+            yield Check.final(service, f"{container.name} is paused")
+        else:
+            yield Check.of(service, container.runs, container.status)
 
 
 def health(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
     """Every container is healthy by its own health check, and the user interfaces answer where people look."""
-    found = _containers(settings, engine)
+    found = look(engine, settings.stack).by_service
     for service in expected(settings):
         if container := found.get(service):
-            state = container.attrs["State"].get("Health", {})
-            last = (state.get("Log") or [{}])[-1].get("Output", "").strip()
-            healthy = state.get("Status") == "healthy"
-            yield Check.of(service, healthy, state.get("Status", "no health check") + ("" if healthy else f": {last}"))
+            yield Check.of(
+                service, container.healthy, "healthy" if container.healthy else _last_words(container, engine)
+            )
     yield answers("prometheus answers", f"{settings.prometheus.url}/-/ready")
     yield answers("alertmanager answers", f"{settings.alertmanager_url}/-/ready")
     yield answers("loki answers", f"{settings.loki_url}/ready")
@@ -48,10 +46,8 @@ def health(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
         yield answers("grafana answers", f"{settings.grafana.url}/api/health")
 
 
-def _containers(settings: Settings, engine: docker.DockerClient) -> dict[str, Container]:
-    """Service -> container of the stack."""
-    labels = [f"monitoring.project={settings.project}", f"monitoring.stack={settings.stack}"]
-    return {
-        container.labels["monitoring.service"]: container
-        for container in engine.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
-    }
+def _last_words(container: Container, engine: docker.DockerClient) -> str:
+    """How a container's health check stands, and what it printed last; the engine does not list that."""
+    state = engine.api.inspect_container(container.id)["State"].get("Health") or {}
+    last = (state.get("Log") or [{}])[-1].get("Output", "").strip()
+    return f"{state.get('Status', 'no health check')}: {last}"

@@ -5,15 +5,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
+import yaml
 from docker.models.containers import Container
 
-from config.keys import Keys
-from config.settings import PROJECT, ROOT, Ports, _ports
+from config.settings import PORT_KEYS, PROJECT, ROOT, Ports
 from lab.cache import cache
 
 # Seconds for one command; far more than any takes on a machine that is busy with other things.
@@ -78,8 +79,9 @@ class Deployment:
 
     @property
     def ports(self) -> Ports:
-        """The stack's published ports."""
-        return _ports(self.stack, Keys())
+        """The published ports that were found for the stack when it was made."""
+        config = yaml.safe_load((self.home / f"stacks/Pulumi.{self.stack}.yaml").read_text())["config"]
+        return Ports(**{service: int(config[f"{PROJECT}:{key}"]) for service, key in PORT_KEYS.items()})
 
     def url(self, service: str) -> str:
         """Address of a user interface."""
@@ -93,6 +95,27 @@ class Deployment:
         things += [network.name for network in self.engine.networks.list()]
         things += [tag for image in self.engine.images.list() for tag in image.tags]
         return sorted(thing for thing in things if thing and prefix in thing)
+
+
+@contextmanager
+def edited(path: Path, change: str | tuple[str, str]) -> Iterator[None]:
+    """Another text in the file at `path` for a while: `change`, or what is there with one text for another.
+
+    A file that was not there is gone afterwards.
+    """
+    original = path.read_text() if path.exists() else None
+    if isinstance(change, tuple):
+        assert original is not None, path
+        assert change[0] in original, change[0]
+        change = original.replace(*change)
+    path.write_text(change)
+    try:
+        yield
+    finally:
+        if original is None:
+            path.unlink()
+        else:
+            path.write_text(original)
 
 
 def copy_project(destination: Path) -> Path:

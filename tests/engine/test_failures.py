@@ -65,10 +65,11 @@ def test_a_stack_name_that_cannot_name_a_container(fresh: Deployment, name: str)
 def test_a_taken_port_names_its_key_and_its_owner(fresh: Deployment) -> None:
     """A port of another program is refused before anything is made."""
     with socket.socket() as other:
-        other.bind(("127.0.0.1", fresh.ports.loki))
+        other.bind(("127.0.0.1", 0))
         other.listen()
-        out = fresh.ops("up", ok=False)
-    assert f"monitoring:lokiPort {fresh.ports.loki} is taken by another program" in out
+        port = other.getsockname()[1]
+        out = fresh.ops("up", "-c", f"lokiPort={port}", ok=False)
+    assert f"monitoring:lokiPort {port} is taken by another program" in out
     assert fresh.leftovers() == []
 
 

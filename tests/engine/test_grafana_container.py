@@ -6,8 +6,6 @@ image or a plugin, these tests say so and are skipped.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import docker
 import httpx
@@ -18,23 +16,11 @@ from images.bring import bring
 from lab.cache import cache
 from ops.errors import OpsError
 from ops.stack import toolchain
-from tests.conftest import demo_settings
-from tests.engine.deployment import Deployment
+from tests.engine.deployment import Deployment, edited
+from tests.rules.reading import dev
 from tests.unit.drawn import UIDS
 
 IMAGE = os.environ.get("MONITORING_GRAFANA_IMAGE", "")
-
-
-@contextmanager
-def _edited(path: Path, old: str, new: str) -> Iterator[None]:
-    """Another text in a file, for a while."""
-    original = path.read_text()
-    assert old in original
-    path.write_text(original.replace(old, new))
-    try:
-        yield
-    finally:
-        path.write_text(original)
 
 
 class Trial:
@@ -74,7 +60,7 @@ def trial(
 ) -> Iterator[Trial]:
     try:
         if not IMAGE:
-            bring(["grafana"], demo_settings(), engine, cache(), print)
+            bring(["grafana"], dev(), engine, cache(), print)
         command = toolchain.pulumi(cache(), print)
         toolchain.plugin("grafana", command, tmp_path_factory.mktemp("pulumi"), cache(), print)
     except OpsError as error:
@@ -115,7 +101,7 @@ def test_what_is_changed_by_hand_shows_in_the_preview_and_comes_back(trial: Tria
 def test_what_is_removed_from_the_code_is_removed_from_grafana(trial: Trial) -> None:
     code = trial.deployment.root / "dashboards/__init__.py"
     validation = trial.deployment.root / "ops/validation/grafana.py"
-    with _edited(code, ", business_metrics)]", ")]"), _edited(validation, ', "business-metrics"', ""):
+    with edited(code, (", business_metrics)]", ")]")), edited(validation, (', "business-metrics"', "")):
         trial.ops("up")
         assert trial.uids() == set(UIDS) - {"business-metrics"}
     trial.ops("up")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import demo_settings
 from tests.logs.containers import numbers, wait_for_numbers
 from tests.logs.processes import Alloy, Loki, loki, shipping, wait_until
+from tests.rules.reading import dev
 
 _LIMITS = {"max_entries_limit_per_query": 200_000}
 _LABELS = {"service": "file", "component": "test", "source": "container"}
@@ -19,14 +19,14 @@ _LABELS = {"service": "file", "component": "test", "source": "container"}
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Loki]:
-    with loki(demo_settings(), tmp_path / "loki", limits_config=_LIMITS) as made:
+    with loki(dev(), tmp_path / "loki", limits_config=_LIMITS) as made:
         yield made
 
 
 @contextmanager
 def agent(store: Loki, directory: Path, path: Path) -> Iterator[Alloy]:
     """An Alloy that reads one file."""
-    made = Alloy(demo_settings(), directory, f"{store.url}/loki/api/v1/push", {path: _LABELS})
+    made = Alloy(dev(), directory, f"{store.url}/loki/api/v1/push", {path: _LABELS})
     with shipping(made):
         yield made
 

@@ -9,9 +9,9 @@ import pytest
 from config.logs.source import Journal
 from config.logs.sources import SOURCES
 from config.logs.table import PAGE, page
-from tests.conftest import demo_settings
 from tests.logs.processes import Alloy, Entry, Promtail, loki, shipping, wait_until
 from tests.logs.samples import SAMPLES, Sample, times
+from tests.rules.reading import dev
 
 # Seconds within which a line must be found.
 _SOON = 10
@@ -39,7 +39,7 @@ def test_a_line_of_each_source_is_found_as_it_must_be(agent: type[Alloy] | type[
     # Promtail is not ready before it has found a file.
     for path in files:
         path.touch()
-    stack = demo_settings()
+    stack = dev()
     with (
         loki(stack, tmp_path / "loki") as store,
         shipping(agent(stack, tmp_path / "agent", f"{store.url}/loki/api/v1/push", labels)),

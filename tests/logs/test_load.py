@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import demo_settings
 from tests.logs.processes import Alloy, loki, shipping, wait_until
+from tests.rules.reading import dev
 
 _LINES = 50_000
 _AWAY_SECONDS = 300
@@ -44,8 +44,8 @@ def test_request_ids_and_restarts_make_no_streams(tmp_path: Path) -> None:
     for path, run in paths.items():
         path.write_text("".join(f"{line(run * 20 + number)}\n" for number in range(20)))
     with (
-        loki(demo_settings(), tmp_path / "loki") as store,
-        shipping(Alloy(demo_settings(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", labels)),
+        loki(dev(), tmp_path / "loki") as store,
+        shipping(Alloy(dev(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", labels)),
     ):
         wait_until(lambda: store.count('{service="demo"}') == 1000)
         assert len({json.dumps(entry.labels, sort_keys=True) for entry in store.entries('{service="demo"}')}) == 3
@@ -57,8 +57,8 @@ def test_lines_per_second(tmp_path: Path) -> None:
     path = tmp_path / "demo.log"
     path.write_text("".join(f"{line(number)}\n" for number in range(_LINES)))
     agent = {path: {"service": "demo", "source": "application"}}
-    with loki(demo_settings(), tmp_path / "loki", limits_config=_LIMITS) as store:
-        alloy = Alloy(demo_settings(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", agent)
+    with loki(dev(), tmp_path / "loki", limits_config=_LIMITS) as store:
+        alloy = Alloy(dev(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", agent)
         began = time.monotonic()
         with shipping(alloy):
             wait_until(lambda: store.count('{service="demo"}') == _LINES, seconds=600)
@@ -71,8 +71,8 @@ def test_nothing_is_lost_while_loki_is_away_for_five_minutes_under_load(tmp_path
     path = tmp_path / "demo.log"
     agent = {path: {"service": "demo", "source": "application"}}
     written = 0
-    with loki(demo_settings(), tmp_path / "loki", limits_config=_LIMITS) as store:
-        alloy = Alloy(demo_settings(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", agent)
+    with loki(dev(), tmp_path / "loki", limits_config=_LIMITS) as store:
+        alloy = Alloy(dev(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", agent)
         path.touch()
         with shipping(alloy), path.open("a", buffering=1) as file:
             for phase in ("before", "away", "after"):

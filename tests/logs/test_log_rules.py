@@ -16,11 +16,10 @@ import httpx
 import pytest
 
 from config.loki import rule_files
-from tests.conftest import demo_settings
 from tests.logs.processes import Alloy, Loki, Process, loki, shipping, wait_until
 from tests.logs.samples import times
 from tests.processes import unused_port
-from tests.rules.reading import RUNBOOKS
+from tests.rules.reading import RUNBOOKS, dev
 from tests.rules.test_rules import LOG_ALERTS
 
 # Seconds, in place of 5 to 15 minutes.
@@ -124,13 +123,13 @@ FIRED = {
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Loki]:
-    with loki(demo_settings(), tmp_path / "loki", ruler={"poll_interval": "1s"}) as made:
+    with loki(dev(), tmp_path / "loki", ruler={"poll_interval": "1s"}) as made:
         yield made
 
 
 def change_rules(store: Loki, change: Callable[[str], str]) -> None:
     """Change the files of the rules; Loki goes on running, and reads them again."""
-    for name, text in rule_files(demo_settings()).items():
+    for name, text in rule_files(dev()).items():
         (store.rules / name).write_text(change(text))
 
 
@@ -138,7 +137,7 @@ def test_every_alert_fires_and_goes(services: dict[str, Service], store: Loki, t
     files = {service.path: service.labels for service in services.values()}
     with (
         working(services),
-        shipping(Alloy(demo_settings(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", files)),
+        shipping(Alloy(dev(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", files)),
     ):
         wait_until(lambda: len(store.value(f'sum by (service) (count_over_time({{service=~".+"}}[{_WINDOW}s]))')) == 5)
         change_rules(store, shortened)
@@ -202,9 +201,9 @@ def test_what_is_recorded_of_lines_is_in_prometheus(services: dict[str, Service]
     try:
         prometheus.wait_until_ready()
         with (
-            loki(demo_settings(), tmp_path / "loki", ruler=ruler) as store,
+            loki(dev(), tmp_path / "loki", ruler=ruler) as store,
             working(services),
-            shipping(Alloy(demo_settings(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", files)),
+            shipping(Alloy(dev(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", files)),
         ):
             change_rules(store, shortened)
             for series in (

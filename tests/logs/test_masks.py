@@ -8,10 +8,10 @@ import pytest
 from config.logs.masks import MASKS
 from config.logs.pipeline import stages
 from config.logs.sources import SOURCES
-from tests.conftest import demo_settings
 from tests.logs.processes import Alloy, Promtail, loki, shipping, wait_until
 from tests.logs.secrets_made import harmless, secrets
 from tests.logs.test_lines import AGENTS
+from tests.rules.reading import dev
 
 _COUNT = 200
 
@@ -23,7 +23,7 @@ def test_no_secret_is_found_and_nothing_else_is_lost(agent: type[Alloy] | type[P
     labels = {tmp_path / name: {"service": name.split(".")[0], "source": "container"} for name in files}
     for name, lines in files.items():
         (tmp_path / name).write_text("".join(f"{line}\n" for line in lines))
-    stack = demo_settings()
+    stack = dev()
     with (
         loki(stack, tmp_path / "loki") as store,
         shipping(agent(stack, tmp_path / "agent", f"{store.url}/loki/api/v1/push", labels)),
@@ -46,7 +46,7 @@ def test_every_mask_is_used_by_a_secret() -> None:
 
 
 def test_what_is_read_of_a_line_is_read_after_it_is_masked() -> None:
-    kinds = [(stage.kind, [inside.kind for inside in stage.inside]) for stage in stages(demo_settings())]
+    kinds = [(stage.kind, [inside.kind for inside in stage.inside]) for stage in stages(dev())]
     first = next(place for place, (kind, _) in enumerate(kinds) if kind == "replace")
     last = max(place for place, (kind, _) in enumerate(kinds) if kind == "replace")
     assert all(inside == ["multiline"] for _, inside in kinds[:first])

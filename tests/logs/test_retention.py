@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conftest import demo_settings
 from tests.logs.processes import Loki, loki
+from tests.rules.reading import dev
 
 pytestmark = pytest.mark.load
 
@@ -78,7 +78,7 @@ def kept(store: Loki) -> set[tuple[str, str, int]]:
 def test_retention_deletes_by_stream(tmp_path: Path) -> None:
     expected = {(*stream, age) for stream, cases in CASES.items() for age, stays in cases if stays}
     everything = {(*stream, age) for stream, cases in CASES.items() for age, _ in cases}
-    with loki(demo_settings(), tmp_path / "loki", **_CHANGES) as store:
+    with loki(dev(), tmp_path / "loki", **_CHANGES) as store:
         for (service, level), cases in CASES.items():
             # The oldest first: what comes an hour late is refused.
             for age, _ in sorted(cases, reverse=True):

@@ -761,11 +761,12 @@ def test_a_secret_in_clear_stops_the_program_before_anything_is_declared() -> No
     assert SECRETS["redisPassword"] not in message
 
 
-def test_an_image_that_nobody_has_built_stops_the_program_before_anything_is_declared() -> None:
-    without = {key: value for key, value in CONFIGURATION.items() if key != "monitoring:imageOverrides"}
-    message = refused(without, SECRET_KEYS)
-    assert message.startswith("the image demo is in no registry; `ops up` builds it")
-    assert "pulumi config set --path monitoring:imageOverrides.demo monitoring-demo" in message
+def test_an_image_that_nobody_has_built_is_built_by_pulumi() -> None:
+    """With plain Pulumi; where `ops` or somebody else names an image, that one is used."""
+    image = graph_of("dev", imageOverrides="{}").named("demo-image").inputs
+    assert image["build"]["context"] == str(ROOT / "demo")
+    assert image["name"].startswith("monitoring-demo:")
+    assert [name for name, found in plain("dev").of(IMAGE).items() if found.inputs.get("build")] == []
 
 
 def test_the_keys_of_other_projects_are_none_of_ours() -> None:

@@ -138,13 +138,16 @@ def test_a_rule_that_prometheus_has_not_is_named(alone: Settings, engine: docker
 
 def test_an_exporter_without_its_key_metrics_fails(alone: Settings, engine: docker.DockerClient) -> None:
     found = by_name(exporters.checks(alone, engine))
-    assert found["postgres: pg_up"] == Check("postgres: pg_up", "fail", "0 series")
+    detail = "0 series of 0 of 2 targets; none of postgres-replica:5432, postgres:5432"
+    assert found["postgres: pg_up"] == Check("postgres: pg_up", "fail", detail)
     assert {check.result for check in found.values()} == {"fail"}
 
 
-def test_a_log_shipper_without_targets_fails(alone: Settings, engine: docker.DockerClient) -> None:
-    found = next(iter(logs.checks(alone, engine)))
-    assert found == Check("alloy has targets", "fail", "0")
+def test_a_log_shipper_that_does_not_tell_what_it_dropped_fails(alone: Settings) -> None:
+    """Where the counter itself is not there, nothing is known; it is no zero."""
+    found = logs.nothing_dropped(alone)
+    assert found.result == "fail"
+    assert found.detail == 'Prometheus has no loki_write_dropped_entries_total{job="alloy"}'
 
 
 def test_alertmanager_is_well_once_the_watchdog_arrives(alone: Settings, engine: docker.DockerClient) -> None:
@@ -250,6 +253,14 @@ def test_waiting_ends(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPat
     started = time.monotonic()
     assert validate(settings_of("dev"), engine, wait=0.5).count("fail") == 1
     assert 0.5 <= time.monotonic() - started < 5
+
+
+def test_what_cannot_pass_is_not_waited_for(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = [Check.fail("in a while", "not yet"), Check.final("never", "there is no container")]
+    monkeypatch.setattr(validation, "_CATEGORIES", {"both": lambda *_: checks})
+    told: list[str] = []
+    assert validate(settings_of("dev"), engine, wait=600, say=told.append).count("fail") == 2
+    assert told == []
 
 
 def test_a_category_that_cannot_be_checked_fails_and_the_others_are_checked(

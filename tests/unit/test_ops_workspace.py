@@ -2,6 +2,7 @@
 
 import shutil
 import stat
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from config.keys import environment_variables
 from config.settings import ROOT
 from lab.cache import cache
 from ops.errors import OpsError
-from ops.stack import toolchain, workspace
-from ops.stack.workspace import Workspace, _passphrase, _stack_configuration, environment, open_stack
+from ops.stack import stack_file, toolchain, workspace
+from ops.stack.stack_file import stack_configuration
+from ops.stack.workspace import Workspace, _passphrase, environment, open_stack
 
 GENERATED = ["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"]
 
@@ -34,6 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path in ROOT.glob("Pulumi*.yaml"):
         shutil.copy(path, directory)
     monkeypatch.setattr(workspace, "ROOT", directory)
+    monkeypatch.setattr(stack_file, "ROOT", directory)
     return directory
 
 
@@ -82,7 +85,7 @@ def merged(name: str, local: dict[str, Any] | None, directory: Path) -> dict[str
     path = directory / f"local.{name}.yaml"
     if local is not None:
         path.write_text(yaml.safe_dump(local))
-    return _stack_configuration(name, path)
+    return stack_configuration(name, path)
 
 
 def test_a_pull_requests_stack_is_a_copy_of_dev(project: Path) -> None:
@@ -156,7 +159,13 @@ def pulumi() -> PulumiCommand:
 
 def opened(name: str, home: Path, pulumi: PulumiCommand, create: bool = True, **overrides: str) -> Workspace:
     """The stack of that name, with an empty program."""
-    return open_stack(name, lambda: None, home, pulumi, create=create, overrides=overrides)
+    return open_stack(name, lambda: None, home, pulumi, create=create, overrides=overrides, find_ports=found_ports)
+
+
+def found_ports(_host: str, services: Collection[str], reserved: Collection[int]) -> dict[str, int]:
+    """The first ports from 20000 on that are not reserved."""
+    free = (port for port in range(20000, 30000) if port not in reserved)
+    return {service: next(free) for service in services}
 
 
 def test_the_secrets_of_a_demo_are_generated_once_and_stored_encrypted(
@@ -187,8 +196,8 @@ def test_what_is_given_for_one_command_is_not_stored(home: Path, project: Path, 
     stack = opened("pr-2", home, pulumi, lokiPort="3999", redisPassword="for-now")
     assert stack.settings().ports.loki == 3999
     assert stack.configuration["redisPassword"] == "for-now"
-    assert "lokiPort" not in (home / "stacks/Pulumi.pr-2.yaml").read_text()
-    assert opened("pr-2", home, pulumi).settings().ports.loki == 20023
+    assert "3999" not in (home / "stacks/Pulumi.pr-2.yaml").read_text()
+    assert opened("pr-2", home, pulumi).settings().ports.loki == 20003
 
 
 def test_a_wrong_passphrase_and_an_absent_stack_have_one_clear_message(
