@@ -76,9 +76,9 @@ class Bench:
     def _files(self) -> Mapping[str, Path]:
         """Compose files of the stack as it is now: with its images and secrets, so that both start the same."""
         # Imported here: it reads the environment that was set above.
-        from ops.stack.session import Session
+        from ops.cli.common import open_session
 
-        settings = Session(self._stack, {}).deployed
+        settings = open_session(self._stack).deployed
         graph = record(lambda: declare(settings), self._stack)
         files = {}
         for name, ordered in (("same order", True), ("no order", False)):

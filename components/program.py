@@ -8,10 +8,12 @@ from config.settings import PROJECT, Settings, SettingsError, load
 from images.catalogue import image_keys
 
 
-def declare(settings: Settings) -> None:
-    """Declare the stack that `settings` describe, and export its addresses."""
-    for name, value in MonitoringStack(settings).outputs.items():
+def declare(settings: Settings) -> dict[str, str]:
+    """Declare the stack that `settings` describe, and export its addresses, which it gives by name."""
+    outputs = MonitoringStack(settings).outputs
+    for name, value in outputs.items():
         pulumi.export(name, value)
+    return outputs
 
 
 def program() -> None:

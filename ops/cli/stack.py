@@ -1,6 +1,7 @@
 """Commands on a whole stack: up, preview, refresh, destroy, outputs, and Pulumi's own."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import Annotated
 
 import typer
 
@@ -8,9 +9,6 @@ from ops.cli.common import Override, Stack, Yes, clear_errors, open_session
 from ops.cli.validate import check
 from ops.errors import OpsError
 from ops.report import console, say, success
-
-if TYPE_CHECKING:
-    from ops.stack.session import Session
 
 app = typer.Typer()
 
@@ -30,7 +28,7 @@ def up(stack: Stack = "dev", config: Override = None, yes: Yes = False) -> None:
         changed = {operation: count for operation, count in changes.items() if operation != "same"}
         say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
         check(session, wait=_SETTLING, json_file=None)
-        _print_outputs(session)
+        _print(session.outputs)
 
 
 @app.command()
@@ -80,7 +78,9 @@ def outputs(
     """Print the stack's addresses."""
     with clear_errors():
         session = open_session(stack)
-        _print_outputs(session)
+        if not session.state.outputs:
+            raise OpsError(f"stack {stack} is not up; bring it up with: ops up --stack {stack}")
+        _print(session.state.outputs)
         password = session.settings.grafana.admin_password
         if show_secrets and password:
             console.print(f"grafana password  {password.get_secret_value()}", markup=False)
@@ -93,9 +93,6 @@ def pulumi(context: typer.Context, stack: Stack = "dev") -> None:
         raise typer.Exit(open_session(stack).workspace.pulumi(*context.args).returncode)
 
 
-def _print_outputs(session: "Session") -> None:
-    values = session.workspace.stack.outputs()
-    if not values:
-        raise OpsError(f"stack {session.name} is not up; bring it up with: ops up --stack {session.name}")
-    for name, output in sorted(values.items()):
-        success(f"{name:<13} {output.value}")
+def _print(outputs: Mapping[str, str]) -> None:
+    for name, value in sorted(outputs.items()):
+        success(f"{name:<13} {value}")

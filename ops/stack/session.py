@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -40,6 +40,8 @@ class Session:
     overrides: Mapping[str, str]
     create: bool = False
     confirm: takeover.Confirm = takeover.refuse
+    outputs: Mapping[str, str] = field(default_factory=dict, init=False)
+    """The addresses that people use, by name, once the program has run."""
 
     @cached_property
     def workspace(self) -> workspace.Workspace:
@@ -201,4 +203,4 @@ class Session:
         return local([key], self.settings, self.engine, cache())[key][1] is not None
 
     def _declare(self) -> None:
-        declare(self.deployed)
+        self.outputs = declare(self.deployed)

@@ -51,6 +51,12 @@ class State:
         return (self._exported.get("deployment") or {}).get("resources") or []
 
     @property
+    def outputs(self) -> dict[str, Any]:
+        """What the stack gives, by name; empty for one that is not up."""
+        roots = [resource for resource in self.resources if resource["type"] == "pulumi:pulumi:Stack"]
+        return dict(roots[0].get("outputs") or {}) if roots else {}
+
+    @property
     def pending(self) -> list[dict[str, Any]]:
         """Operations that were under way when Pulumi itself was killed."""
         return (self._exported.get("deployment") or {}).get("pending_operations") or []

@@ -24,6 +24,8 @@ _VERBS = {
     OpType.DELETE_REPLACED: "removed the old",
     OpType.REFRESH: "refreshed",
 }
+# What Pulumi does at a time: most of it waits for a container. Its own default is four for each processor.
+_AT_ONCE = 32
 # Lines of a container's log that are shown when it does not become healthy.
 _LAST_WORDS = 8
 # Unchanged lines that are shown around a changed one.
@@ -80,7 +82,7 @@ def up(workspace: Workspace, engine: docker.DockerClient) -> dict[str, int]:
     `engine` is asked for the log of a container that does not become healthy.
     """
     progress = Progress(engine)
-    _run(workspace, progress, lambda: workspace.stack.up(on_event=progress, log_flow=False))
+    _run(workspace, progress, lambda: workspace.stack.up(parallel=_AT_ONCE, on_event=progress, log_flow=False))
     return progress.changes
 
 
@@ -92,7 +94,13 @@ def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
         workspace,
         progress,
         lambda: workspace.stack.preview(
-            diff=True, refresh=refresh, color="auto", on_event=progress, on_output=shown.append, suppress_progress=True
+            diff=True,
+            parallel=_AT_ONCE,
+            refresh=refresh,
+            color="auto",
+            on_event=progress,
+            on_output=shown.append,
+            suppress_progress=True,
         ),
     )
     for line in condense([line for text in shown for line in text.splitlines()]):
@@ -106,14 +114,18 @@ def refresh(workspace: Workspace, target: list[str] | None = None, exclude: list
     `target` (URN patterns) limits it to these, `exclude` leaves these out.
     """
     progress = Progress()
-    _run(workspace, progress, lambda: workspace.stack.refresh(target=target, exclude=exclude, on_event=progress))
+    _run(
+        workspace,
+        progress,
+        lambda: workspace.stack.refresh(parallel=_AT_ONCE, target=target, exclude=exclude, on_event=progress),
+    )
     return progress.changes
 
 
 def destroy(workspace: Workspace) -> dict[str, int]:
     """Remove everything of the stack; operation -> count of resources."""
     progress = Progress()
-    _run(workspace, progress, lambda: workspace.stack.destroy(on_event=progress))
+    _run(workspace, progress, lambda: workspace.stack.destroy(parallel=_AT_ONCE, on_event=progress))
     return progress.changes
 
 

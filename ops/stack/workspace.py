@@ -15,12 +15,11 @@ import yaml
 from pulumi.automation import (
     CommandError,
     ConfigValue,
-    LocalWorkspaceOptions,
+    LocalWorkspace,
     PulumiCommand,
     PulumiFn,
     Stack,
-    create_or_select_stack,
-    select_stack,
+    StackNotFoundError,
 )
 
 from config.settings import (
@@ -36,6 +35,7 @@ from config.settings import (
 from images.catalogue import image_keys
 from ops.errors import OpsError
 from ops.stack import stack_file
+from ops.stack.quick_stack import QuickStack
 
 
 @dataclass(frozen=True)
@@ -115,17 +115,23 @@ def open_stack(
     stack_file.replace(directory / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
     stack_file.write(name, directory, overrides, find_ports if create else None)
     variables = environment(home)
-    options = LocalWorkspaceOptions(
+    opened = LocalWorkspace(
         work_dir=str(directory),
         pulumi_home=variables["PULUMI_HOME"],
         env_vars=variables,
         pulumi_command=command,
         secrets_provider=os.environ.get("PULUMI_SECRETS_PROVIDER", "passphrase"),
+        program=program,
     )
-    make = create_or_select_stack if create else select_stack
+    stack = QuickStack(name, opened)
     try:
-        stack = make(name, project_name=PROJECT, program=program, opts=options)
-        values = stack.get_all_config()
+        try:
+            values = stack.get_all_config()
+        except StackNotFoundError:
+            if not create:
+                raise
+            opened.create_stack(name)
+            values = stack.get_all_config()
         values.update(_generate_secrets(stack, values, overrides))
     except CommandError as error:
         raise OpsError(explain(str(error), name)) from None

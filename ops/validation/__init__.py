@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -61,7 +62,7 @@ def validate(
     waits, such as that of a container that is not there, nothing is waited for.
     """
     started = time.monotonic()
-    results = {name: _run(category, settings, engine) for name, category in _CATEGORIES.items()}
+    results = _run(_CATEGORIES, settings, engine)
     told: list[str] = []
     while time.monotonic() - started < wait:
         failing = {name: [check for check in checks if check.result == "fail"] for name, checks in results.items()}
@@ -72,11 +73,18 @@ def validate(
             told = waiting
             say(f"waiting for {'; '.join(waiting)}")
         time.sleep(_PAUSE)
-        results.update({name: _run(_CATEGORIES[name], settings, engine) for name, checks in failing.items() if checks})
+        results.update(_run([name for name, checks in failing.items() if checks], settings, engine))
     return Report(settings.stack, time.monotonic() - started, results)
 
 
-def _run(
+def _run(names: Iterable[str], settings: Settings, engine: docker.DockerClient) -> dict[str, list[Check]]:
+    """The checks of these categories, beside each other: nearly all of their time is a wait for an answer."""
+    with ThreadPoolExecutor() as pool:
+        running = {name: pool.submit(_run_one, _CATEGORIES[name], settings, engine) for name in names}
+        return {name: checks.result() for name, checks in running.items()}
+
+
+def _run_one(
     category: Callable[[Settings, docker.DockerClient], Iterable[Check]],
     settings: Settings,
     engine: docker.DockerClient,

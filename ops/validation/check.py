@@ -1,6 +1,7 @@
 """One check and its result, and asking a service over HTTP."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import httpx
@@ -42,9 +43,15 @@ class Check:
         return Check(name, "skip", reason)
 
 
+@cache
+def _client() -> httpx.Client:
+    """One for all checks: to make one reads every certificate authority, which takes longer than the answer."""
+    return httpx.Client(timeout=_TIMEOUT)
+
+
 def get(url: str, auth: tuple[str, str] | None = None, **params: str) -> httpx.Response:
     """The answer to a GET of `url`; raises httpx.HTTPError where there is none or where it is an error."""
-    response = httpx.get(url, params=params or None, auth=auth, timeout=_TIMEOUT)
+    response = _client().get(url, params=params or None, auth=auth)
     response.raise_for_status()
     return response
 

@@ -116,7 +116,7 @@ class _Monitor(MockMonitor):
 
 
 def record(
-    program: Callable[[], None],
+    program: Callable[[], object],
     stack: str,
     *,
     exits: Mapping[str, tuple[int, str]] | None = None,
@@ -132,6 +132,9 @@ def record(
     """
     recorded = Graph() if graph is None else graph
 
+    def declare() -> None:
+        program()
+
     async def run() -> None:
         # What a recording that raised left waiting: the set is one for all of them.
         SETTINGS.outputs.clear()
@@ -140,7 +143,7 @@ def record(
         pulumi.runtime.set_all_config(dict(configuration or {}), secret_keys or [])
         # What waits for a resource that failed fails with it, and says so a second time.
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        await run_pulumi_func(program)
+        await run_pulumi_func(declare)
         recorded.outputs = dict(get_root_resource().outputs)  # type: ignore[union-attr]
 
     # A loop and a context of its own, as each program has them.
