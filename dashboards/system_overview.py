@@ -78,7 +78,7 @@ def _host(at: Limits) -> Row:
                 links=[to_page(uid, title) for title, uid in _PAGES.items()],
             ),
             _availability(at),
-            widths=(13, 11),
+            widths=(10, 14),
         ),
     )
 
@@ -94,6 +94,7 @@ def _availability(at: Limits) -> Panel:
         {title: Column(ratio.format(window), "percentunit") for title, window in _WINDOWS.items()}
         | {"Support left": Column(left, "dtdurations", at.below("support_left:seconds"))},
         sort="Service",
+        widths={"Support left": 125},
         links={"Service": [to_logs('{service=~".*${__data.fields.Service}.*"}', "Its logs")]},
     )
 

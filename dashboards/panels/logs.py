@@ -44,8 +44,9 @@ _MESSAGE = (
     + ") }}{{ end }}"
     + "".join("{{ with ." + field + " }}  ·  " + shown + "{{ end }}" for field, shown in _MATTERS.items())
 )
-# Said by labels already, or of no use to a reader.
-_AGAIN = ("__error__", "__error_details__", "level_extracted", "event_extracted", "request_id_extracted", "time")
+# Of no use to a reader, or said already by a label or by what the log agent read of the line (config/logs/sources.py).
+_READ_TWICE = ("level", "event", "request_id", "method", "route", "status", "seconds", "bytes", "client", "upstream")
+_AGAIN = ("__error__", "__error_details__", "time", *(f"{field}_extracted" for field in _READ_TWICE))
 
 
 def readable(selector: str) -> str:

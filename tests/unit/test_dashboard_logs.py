@@ -122,6 +122,14 @@ def test_a_line_is_shown_without_what_stands_beside_it(loki: httpx.Client, line:
     assert "__error__" not in fields
 
 
+def test_a_field_that_the_agent_has_read_is_there_once(loki: httpx.Client) -> None:
+    line = '{"method":"GET","path":"/a/7","status":"500","seconds":"0.012","request_id":"r1"}'
+    read = {"method": "GET", "route": "/a/:id", "status": "500", "seconds": "0.012", "request_id": "r1"}
+    text, fields = shown(loki, line, {"level": "error"}, read)
+    assert text == "GET /a/7  ·  route /a/:id  ·  status 500  ·  0.012 s  ·  request r1"
+    assert not [field for field in fields if field.endswith("_extracted")]
+
+
 def test_every_page_shows_its_lines_so() -> None:
     for dashboard in dashboards().values():
         (panel,) = [panel for panel in panels(dashboard) if panel["type"] == "logs"]

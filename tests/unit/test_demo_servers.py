@@ -370,7 +370,7 @@ def test_a_missing_data_directory_is_named(script: str, servers: Servers) -> Non
 def test_the_exporter_is_given_the_text_of_statements_without_values(servers: Servers) -> None:
     exporter = ("exporter", "defillama")
     servers.query(servers.primary, "SELECT count(*) FROM pg_class WHERE relname = 'value-1' /* value-2 */")
-    servers.query(servers.primary, "SELECT -- value-3\n 1")
+    servers.query(servers.primary, "SELECT 1, -- value-3\n 2")
     # The scripts that make the roles do without a trace; somebody's hand may not.
     servers.superuser(servers.primary, "CREATE ROLE by_hand PASSWORD 'x'; DROP ROLE by_hand")
     recorded = servers.query(servers.primary, "SELECT string_agg(query, ' ') FROM pg_stat_statements", *exporter)
@@ -380,7 +380,7 @@ def test_the_exporter_is_given_the_text_of_statements_without_values(servers: Se
     given = servers.query(servers.primary, f"SELECT string_agg(statement, E'\\n') FROM ({wanted}) AS given", *exporter)
     lines = given.splitlines()
     assert "SELECT count(*) FROM pg_class WHERE relname = $1" in lines
-    assert "SELECT" in lines
+    assert "SELECT $1," in lines
     assert max(map(len, lines)) <= 200
     assert not {word for word in ("'", "PASSWORD", "ROLE", "value-", "/*", "--") if word in given}
 
