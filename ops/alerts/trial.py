@@ -52,6 +52,8 @@ def trial(settings: Settings, engine: docker.DockerClient, priority: str) -> lis
             now = client.counts()
     finally:
         client.fire(labels, _annotations(settings), datetime.now(UTC))
+    # Alertmanager counts first and writes its log then.
+    time.sleep(_POLL)
     said = _said(settings, engine, mark, began)
     return [_result(way, before[way], now[way], said) for way in ways]
 
@@ -121,8 +123,14 @@ def errors_in(log: str, mark: str) -> dict[str, str]:
     """Receiver/integration -> the last error that Alertmanager's log has about the alert with this mark."""
     found = {}
     for line in log.splitlines():
-        way = re.search(r"receiver=(\S+) integration=(\w+)", line)
         error = re.search(r'\berr="((?:[^"\\]|\\.)*)"', line)
-        if mark in line and way and error:
-            found[f"{way.group(1)}/{way.group(2)}"] = error.group(1).replace('\\"', '"')
+        if mark not in line or not error:
+            continue
+        text = error.group(1).replace('\\"', '"').replace("\\n", "\n")
+        if way := re.search(r"receiver=(\S+) integration=(\w+)", line):
+            # One attempt, after which there are more.
+            found[f"{way.group(1)}/{way.group(2)}"] = text
+        for ended in re.finditer(r"([\w-]+)/(\w+)\[\d+\]: (.*)", text):
+            # The end of a notification, of all integrations of the group that failed.
+            found[f"{ended.group(1)}/{ended.group(2)}"] = ended.group(3)
     return found

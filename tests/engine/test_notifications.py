@@ -103,17 +103,6 @@ def test_a_test_alert_goes_all_the_way_and_is_marked(told: Told) -> None:
     assert re.search(r"P3 +slack +taken", text), text
 
 
-def test_a_receiver_that_refuses_is_named_with_its_answer(told: Told) -> None:
-    told.channels.answers["/slack"] = lambda: Answer(404, "no_such_channel")
-    try:
-        text = told.stack.ops("alerts", "test", "--priority", "P2", ok=False)
-    finally:
-        told.channels.answers.clear()
-    assert re.search(r"P2 +slack +failed", text), text
-    assert "no_such_channel" in text.replace("\n", "")
-    assert re.search(r"P2-email +email +taken", text), text
-
-
 def test_the_overview_says_what_fires_and_who_is_told(told: Told) -> None:
     assert re.search(r"Watchdog +none +monitoring.* heartbeat", told.stack.ops("alerts"))
 
@@ -145,6 +134,17 @@ def test_a_fresh_stack_in_peace_sends_nothing_but_its_heartbeat(told: Told) -> N
 
 
 # From here on something is broken.
+
+
+def test_a_receiver_that_refuses_is_named_with_its_answer(told: Told) -> None:
+    told.channels.answers["/slack"] = lambda: Answer(404, "no_such_channel")
+    try:
+        text = told.stack.ops("alerts", "test", "--priority", "P2", ok=False)
+    finally:
+        told.channels.answers.clear()
+    assert re.search(r"P2 +slack +failed", text), text
+    assert "no_such_channel" in text.replace("\n", "")
+    assert re.search(r"P2-email +email +taken", text), text
 
 
 def test_a_fault_arrives_once_at_each_receiver_survives_a_killed_alertmanager_and_ends(told: Told) -> None:

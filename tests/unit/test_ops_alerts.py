@@ -23,6 +23,10 @@ LOG = (
     'attempts=1 err="channel \\"\\": unexpected status code 404: no_such_channel"\n'
     'time=2026-11-24T20:41:02.123Z level=WARN msg="other" receiver=P1 integration=slack[0] '
     'aggrGroup="{instance=\\"ops-2\\"}" err="another alert\'s"\n'
+    'time=2026-11-24T20:41:02.123Z level=ERROR msg="Notify for alerts failed" component=dispatcher '
+    'aggrGroup="{}/{priority=\\"P2\\"}:{instance=\\"ops-4\\"}" num_alerts=1 '
+    'err="P2/slack[0]: notify retry canceled due to unrecoverable error after 1 attempts: '
+    '404: gone\\nP2/webhook[0]: refused"\n'
 )
 
 
@@ -103,6 +107,10 @@ def test_an_alertmanager_that_does_not_answer_is_named() -> None:
 def test_the_answer_of_a_receiver_is_the_last_error_about_this_alert() -> None:
     assert errors_in(LOG, "ops-1") == {"P1/slack": 'channel "": unexpected status code 404: no_such_channel'}
     assert errors_in(LOG, "ops-3") == {}
+    assert errors_in(LOG, "ops-4") == {
+        "P2/slack": "notify retry canceled due to unrecoverable error after 1 attempts: 404: gone",
+        "P2/webhook": "refused",
+    }
 
 
 def test_a_way_out_fails_the_validation_when_half_of_what_it_tried_lately_failed() -> None:
