@@ -11,7 +11,7 @@ SUPPORT_ENDS = "component:support_ends:timestamp_seconds"
 
 # The demo's servers stand for a backend that is somebody else's: an alert that a development stack never loses would
 # teach people to overlook it. `ops images outdated` tells of them.
-_BACKEND = ("postgres", "redis")
+_BACKEND = ("postgres", "redis", "nginx")
 
 
 def support_rules(tags: Mapping[str, str], table: Mapping[str, Support]) -> dict[str, Any]:
