@@ -109,16 +109,20 @@ class Loki(Process):
         super().__init__(command, directory / "loki.log", f"{self.url}/ready")
 
     def entries(self, query: str, limit: int = 5000, hours: float = 300 * 24) -> list[Entry]:
-        """What a LogQL query finds, oldest first."""
+        """What a LogQL query finds in so many hours until now, oldest first."""
         now = time.time_ns()
+        return self.between(query, now - int(min(hours, 700) * 3600e9), now + int(60e9), limit)
+
+    def between(self, query: str, start: int, end: int, limit: int = 5000) -> list[Entry]:
+        """What a LogQL query finds between two times in nanoseconds, the second not included, oldest first."""
         answer = httpx.get(
             f"{self.url}/loki/api/v1/query_range",
             params={
                 "query": query,
                 "limit": limit,
                 "direction": "forward",
-                "start": now - int(min(hours, 700) * 3600e9),
-                "end": now + int(60e9),
+                "start": start,
+                "end": end,
             },
             headers=_APART,
             timeout=_ANSWER,
