@@ -44,7 +44,7 @@ bench: .venv/synced
 
 # Apart from `test`, as it builds two of everything: see docs/upgrades.md.
 upgrade-test: .venv/synced
-	$(RUN) pytest -s tests/upgrade/check_upgrade.py
+	$(RUN) pytest -s tests/upgrade/check_volumes.py tests/upgrade/check_upgrade.py
 
 unit: .venv/synced
 	$(RUN) pytest tests/unit tests/rules -m "not live and not promtail and not load"
