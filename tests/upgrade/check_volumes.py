@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from config.loki import loki_files
-from tests.conftest import demo_settings
 from tests.engine.deployment import eventually
+from tests.rules.reading import dev
 
 PATIENCE = 240
 
@@ -59,9 +59,7 @@ TRIALS = {
         ("--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"),
         {"alertmanager.yml": "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"},
     ),
-    "loki": Trial(
-        "/etc/loki", "/loki", 3100, ("-config.file=/etc/loki/loki.yaml",), dict(loki_files(demo_settings())), "/ready"
-    ),
+    "loki": Trial("/etc/loki", "/loki", 3100, ("-config.file=/etc/loki/loki.yaml",), dict(loki_files(dev())), "/ready"),
 }
 
 
