@@ -79,8 +79,8 @@ def test_retention_deletes_by_stream(tmp_path: Path) -> None:
     expected = {(*stream, age) for stream, cases in CASES.items() for age, stays in cases if stays}
     everything = {(*stream, age) for stream, cases in CASES.items() for age, _ in cases}
     with loki(dev(), tmp_path / "loki", **_CHANGES) as store:
-        # The oldest first, as what comes an hour late is refused. Each into a chunk of its own: one goes only when all of
-        # its lines are old.
+        # The oldest first, as what comes an hour late is refused. Each into a chunk of its own: one goes only when all
+        # of its lines are old.
         for turn in range(max(len(cases) for cases in CASES.values())):
             for (service, level), cases in CASES.items():
                 for age, _ in sorted(cases, reverse=True)[turn : turn + 1]:
