@@ -4,6 +4,7 @@ The file is not called test_…, so that only `make upgrade-test`, which names i
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -80,8 +81,8 @@ class Stack:
         found = {}
         for service in KEEPING_DATA:
             text = httpx.get(self.deployment.url(service) + "/metrics", timeout=30).raise_for_status().text
-            line = next(line for line in text.splitlines() if line.startswith(f"{service}_build_info{{"))
-            found[service] = line.split('version="')[1].split('"')[0].removeprefix("v")
+            said = re.search(rf'^{service}_build_info{{.*[{{,]version="v?([^"]+)"', text, re.MULTILINE)
+            found[service] = said[1] if said else ""
         return found
 
     def put_data(self) -> None:
