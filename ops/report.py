@@ -18,7 +18,9 @@ _started = time.monotonic()
 
 def show(table: "Table") -> None:
     """A table, as wide as it needs where nobody's terminal limits it."""
-    console.print(table, width=None if console.is_terminal else _PAPER, crop=False)
+    # Another console, as one prints nothing that is wider than itself.
+    wide = console if console.is_terminal else Console(highlight=False, width=_PAPER)
+    wide.print(table)
 
 
 def say(message: str) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.table import Table
 
 from ops.alerts.client import Client, Count, Way
 from ops.alerts.deployment import EXPECTED
@@ -11,6 +12,7 @@ from ops.alerts.overview import overview
 from ops.alerts.silences import Matcher, check, parse
 from ops.alerts.trial import errors_in
 from ops.errors import OpsError
+from ops.report import show
 from ops.validation.alertmanager import deliveries
 from tests.processes import alertmanager, fire, unused_port, wait_for
 from tests.routing.stacks import DEMO, WATCHDOG, labels, settings
@@ -124,3 +126,10 @@ def test_what_an_update_is_expected_to_do_are_alerts_about_load_and_nothing_else
     assert set(EXPECTED) <= set(rules)
     assert {rules[name].body["labels"]["component"] for name in EXPECTED} == {"system", "docker"}
     assert not any("Down" in name or "Gone" in name or "Memory" in name for name in EXPECTED)
+
+
+def test_a_table_in_a_file_is_as_wide_as_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("what", "reason", box=None)
+    table.add_row("alertname=~" + "x" * 90, "moved by somebody, for a reason that takes its words")
+    show(table)
+    assert any("x" * 90 in line and "takes its words" in line for line in capsys.readouterr().out.splitlines())
