@@ -100,6 +100,8 @@ class Loki(Process):
             "http_listen_address": "127.0.0.1",
             "grpc_listen_port": unused_port(),
             "grpc_listen_address": "127.0.0.1",
+            # On a machine that is busy with other tests an answer may take long.
+            "http_server_write_timeout": f"{_ANSWER}s",
         }
         configuration["ruler"]["remote_write"]["enabled"] = False
         for section, more in changes.items():
