@@ -112,7 +112,7 @@ class Mailbox:
         self.messages: list[EmailMessage] = []
         self.raw: list[bytes] = []
         self.recipients: list[str] = []
-        self.port = unused_port()
+        self.host, self.port = host, unused_port()
         self._controller = Controller(
             self,
             hostname=host,
@@ -133,6 +133,18 @@ class Mailbox:
         self.recipients += envelope.rcpt_tos
         self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 OK"
+
+    def keys(self) -> dict[str, str]:
+        """The configuration of a stack that sends its mails here: key -> value."""
+        return {
+            "smtpHost": self.host,
+            "smtpPort": str(self.port),
+            "smtpFrom": "monitoring@example.org",
+            "smtpUsername": USER,
+            "smtpPassword": PASSWORD,
+            "alertEmailCritical": "oncall@example.org",
+            "alertEmailHigh": "team@example.org",
+        }
 
     def stop(self) -> None:
         """Close it."""

@@ -18,7 +18,7 @@ import docker
 import pytest
 
 from tests.engine.deployment import Deployment, eventually
-from tests.services import PASSWORD, USER, Answer, Authority, Mailbox, Services, mailbox, services
+from tests.services import Answer, Authority, Mailbox, Services, mailbox, services
 
 STACK = "pr-4409"
 QUIET_MINUTES = float(os.environ.get("QUIET_MINUTES", "10"))
@@ -72,13 +72,7 @@ def told(make_deployment: Callable[[str], Deployment], engine: docker.DockerClie
             "pagerdutyServiceKey": "key",
             "heartbeatUrl": f"{channels.url}/heartbeat",
             "receiverCa": authority.pem,
-            "smtpHost": gateway,
-            "smtpPort": str(box.port),
-            "smtpFrom": "monitoring@example.org",
-            "smtpUsername": USER,
-            "smtpPassword": PASSWORD,
-            "alertEmailCritical": "oncall@example.org",
-            "alertEmailHigh": "team@example.org",
+            **box.keys(),
         }
         options = [word for key, value in keys.items() for word in ("-c", f"{key}={value}")]
         deployment.ops("up", *options)

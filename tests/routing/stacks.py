@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings, load
-from tests.services import PASSWORD, USER, Authority, Mailbox, Services
+from tests.services import Authority, Mailbox, Services
 from tests.unit.test_settings import SECRETS
 
 DEMO = {"demo": "true", **SECRETS}
@@ -36,17 +36,7 @@ def told(services: Services, authority: Authority, box: Mailbox | None = None, *
         "heartbeatUrl": f"{services.url}/heartbeat",
         "receiverCa": authority.pem,
     }
-    if box:
-        keys |= {
-            "smtpHost": "127.0.0.1",
-            "smtpPort": str(box.port),
-            "smtpFrom": "monitoring@example.org",
-            "smtpUsername": USER,
-            "smtpPassword": PASSWORD,
-            "alertEmailCritical": "oncall@example.org",
-            "alertEmailHigh": "team@example.org",
-        }
-    return settings(DEMO, **{**keys, **changes})
+    return settings(DEMO, **{**keys, **(box.keys() if box else {}), **changes})
 
 
 def further(kind: str, **changes: Any) -> dict[str, Any]:

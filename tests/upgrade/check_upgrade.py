@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from images.catalogue import catalogue
 from tests.engine.deployment import Deployment, eventually
 from tests.upgrade.conftest import KEEPING_DATA, UNCHANGED
+from tests.upgrade.silences import silence
 
 READY = {"prometheus": "/-/ready", "alertmanager": "/-/ready", "loki": "/ready"}
 # Seconds that a service may be away. Docker stops it within its grace period (30 s), pulls nothing, and starts it.
@@ -87,15 +87,7 @@ class Stack:
 
     def put_data(self) -> None:
         """A silence and a log line; and Prometheus has its own samples."""
-        now = datetime.now(UTC)
-        silence = {
-            "matchers": [{"name": "alertname", "value": "Upgraded", "isRegex": False}],
-            "startsAt": now.isoformat(),
-            "endsAt": (now + timedelta(hours=2)).isoformat(),
-            "createdBy": "upgrade-test",
-            "comment": "is to survive",
-        }
-        answer = httpx.post(self.deployment.url("alertmanager") + "/api/v2/silences", json=silence)
+        answer = httpx.post(self.deployment.url("alertmanager") + "/api/v2/silences", json=silence())
         self.silence = answer.raise_for_status().json()["silenceID"]
         line = {"stream": {"job": "upgrade-test"}, "values": [[str(time.time_ns()), "this line is to survive"]]}
         httpx.post(self.deployment.url("loki") + "/loki/api/v1/push", json={"streams": [line]}).raise_for_status()
@@ -105,8 +97,8 @@ class Stack:
         """All of it is there."""
         found = self._sample()
         assert found == [self._version_before()], "the sample from before"
-        silence = httpx.get(f"{self.deployment.url('alertmanager')}/api/v2/silence/{self.silence}").json()
-        assert (silence["comment"], silence["status"]["state"]) == ("is to survive", "active")
+        kept = httpx.get(f"{self.deployment.url('alertmanager')}/api/v2/silence/{self.silence}").json()
+        assert (kept["comment"], kept["status"]["state"]) == ("is to survive", "active")
         eventually("the log line is found", lambda: self._lines() == ["this line is to survive"], 60)
 
     def _version_before(self) -> str:

@@ -12,7 +12,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import docker
@@ -22,6 +21,7 @@ import pytest
 from config.loki import loki_files
 from tests.engine.deployment import eventually
 from tests.rules.reading import dev
+from tests.upgrade.silences import silence
 
 PATIENCE = 240
 
@@ -114,15 +114,7 @@ def put_sample(client: httpx.Client) -> Callable[[httpx.Client], bool]:
 
 def put_silence(client: httpx.Client) -> Callable[[httpx.Client], bool]:
     """A silence; gives what finds it, active."""
-    now = datetime.now(UTC)
-    silence = {
-        "matchers": [{"name": "alertname", "value": "Upgraded", "isRegex": False}],
-        "startsAt": now.isoformat(),
-        "endsAt": (now + timedelta(hours=2)).isoformat(),
-        "createdBy": "upgrade-test",
-        "comment": "is to survive",
-    }
-    number = client.post("/api/v2/silences", json=silence).raise_for_status().json()["silenceID"]
+    number = client.post("/api/v2/silences", json=silence()).raise_for_status().json()["silenceID"]
     return lambda later: later.get(f"/api/v2/silence/{number}").json()["status"]["state"] == "active"
 
 
