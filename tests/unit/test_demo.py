@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from demo.journal import Journal
 from demo.knobs import KNOBS, Knob, KnobError, Knobs
@@ -22,117 +23,9 @@ from tests.unit.demo_process import REALTIME_SECRET, ROOT, Demo, Page, Series, r
 
 NO_SERVERS = ("--postgres-host", "", "--redis-host", "")
 
-# Name: type, labels. Kong and Realtime as their sources have them; the others are ours.
-KONG = {
-    "kong_http_requests_total": ("counter", "service route code source workspace consumer"),
-    "kong_kong_latency_ms": ("histogram", "service route workspace"),
-    "kong_upstream_latency_ms": ("histogram", "service route workspace"),
-    "kong_request_latency_ms": ("histogram", "service route workspace"),
-    "kong_bandwidth_bytes": ("counter", "service route direction workspace consumer"),
-    "kong_upstream_target_health": ("gauge", "upstream target address state subsystem"),
-    "kong_nginx_connections_total": ("gauge", "node_id subsystem state"),
-    "kong_nginx_requests_total": ("gauge", "node_id subsystem"),
-    "kong_nginx_timers": ("gauge", "state"),
-    "kong_datastore_reachable": ("gauge", ""),
-    "kong_node_info": ("gauge", "node_id version"),
-    "kong_memory_workers_lua_vms_bytes": ("gauge", "node_id pid kong_subsystem"),
-    "kong_memory_lua_shared_dict_bytes": ("gauge", "node_id shared_dict kong_subsystem"),
-    "kong_memory_lua_shared_dict_total_bytes": ("gauge", "node_id shared_dict kong_subsystem"),
-    "kong_nginx_metric_errors_total": ("counter", ""),
-}
-KONG_BUCKETS = "1 2 5 7 10 15 20 30 50 75 100 200 500 750 1000 3000 6000 +Inf"
-LATENCY_BUCKETS = "25 50 80 100 250 400 700 1000 2000 5000 10000 30000 60000 +Inf"
-KONG_BOUNDS = {
-    "kong_kong_latency_ms": KONG_BUCKETS,
-    "kong_upstream_latency_ms": LATENCY_BUCKETS,
-    "kong_request_latency_ms": LATENCY_BUCKETS,
-}
-
-REALTIME = {
-    "realtime_connections_connected": ("gauge", "tenant"),
-    "realtime_connections_connected_cluster": ("gauge", "tenant"),
-    "realtime_connections_global_connected": ("gauge", ""),
-    "realtime_connections_global_connected_cluster": ("gauge", ""),
-    "realtime_tenants_connected": ("gauge", ""),
-    "phoenix_connections_total": ("gauge", ""),
-    "phoenix_connections_active": ("gauge", ""),
-    "phoenix_connections_max": ("gauge", ""),
-    "osmon_ram_usage": ("gauge", ""),
-    "osmon_cpu_util": ("gauge", ""),
-    "osmon_cpu_avg1": ("gauge", ""),
-    "osmon_cpu_avg5": ("gauge", ""),
-    "osmon_cpu_avg15": ("gauge", ""),
-    "beam_memory_allocated_bytes": ("gauge", ""),
-    "beam_memory_atom_total_bytes": ("gauge", ""),
-    "beam_memory_binary_total_bytes": ("gauge", ""),
-    "beam_memory_code_total_bytes": ("gauge", ""),
-    "beam_memory_ets_total_bytes": ("gauge", ""),
-    "beam_memory_processes_total_bytes": ("gauge", ""),
-    "beam_stats_process_count": ("gauge", ""),
-    "beam_stats_run_queue_count": ("gauge", "type"),
-    "beam_stats_uptime_milliseconds_count": ("gauge", ""),
-    "realtime_channel_events": ("counter", "tenant"),
-    "realtime_channel_presence_events": ("counter", "tenant"),
-    "realtime_channel_db_events": ("counter", "tenant"),
-    "realtime_channel_joins": ("counter", "tenant"),
-    "realtime_channel_input_bytes": ("counter", "tenant"),
-    "realtime_channel_output_bytes": ("counter", "tenant"),
-    "realtime_channel_global_events": ("counter", ""),
-    "realtime_channel_global_presence_events": ("counter", ""),
-    "realtime_channel_global_db_events": ("counter", ""),
-    "realtime_channel_global_joins": ("counter", ""),
-    "realtime_channel_global_input_bytes": ("counter", ""),
-    "realtime_channel_global_output_bytes": ("counter", ""),
-    "realtime_channel_error": ("counter", "code tenant"),
-    "realtime_channel_global_error": ("counter", "code"),
-    "phoenix_channel_joined_total": ("counter", "result transport endpoint"),
-    "realtime_replication_poller_query_duration": ("histogram", "tenant"),
-    "realtime_tenants_read_authorization_check": ("histogram", "tenant"),
-    "realtime_tenants_write_authorization_check": ("histogram", "tenant"),
-    "realtime_tenants_broadcast_from_database_latency_committed_at": ("histogram", "tenant"),
-    "realtime_tenants_broadcast_from_database_latency_inserted_at": ("histogram", "tenant"),
-    "phoenix_channel_handled_in_duration_milliseconds": ("histogram", "endpoint"),
-    "phoenix_socket_connected_duration_milliseconds": ("histogram", "result transport endpoint serializer"),
-    "realtime_payload_size": ("histogram", "message_type"),
-    "realtime_tenants_payload_size": ("histogram", "tenant message_type"),
-    "realtime_global_rpc": ("histogram", "success mechanism"),
-}
-PHOENIX_BUCKETS = "10.0 100.0 500.0 1.0e3 5.0e3 1.0e4 +Inf"
-AUTHORIZATION_BUCKETS = "10.0 250.0 5.0e3 1.5e4 +Inf"
-BROADCAST_BUCKETS = "10.0 250.0 5.0e3 +Inf"
-SIZE_BUCKETS = "250.0 500.0 1.0e3 3.0e3 5.0e3 1.0e4 2.5e4 1.0e5 5.0e5 1.0e6 3.0e6 +Inf"
-REALTIME_BOUNDS = {
-    "realtime_replication_poller_query_duration": SIZE_BUCKETS,
-    "realtime_tenants_read_authorization_check": AUTHORIZATION_BUCKETS,
-    "realtime_tenants_write_authorization_check": AUTHORIZATION_BUCKETS,
-    "realtime_tenants_broadcast_from_database_latency_committed_at": BROADCAST_BUCKETS,
-    "realtime_tenants_broadcast_from_database_latency_inserted_at": BROADCAST_BUCKETS,
-    "phoenix_channel_handled_in_duration_milliseconds": PHOENIX_BUCKETS,
-    "phoenix_socket_connected_duration_milliseconds": PHOENIX_BUCKETS,
-    "realtime_payload_size": SIZE_BUCKETS,
-    "realtime_tenants_payload_size": SIZE_BUCKETS,
-    "realtime_global_rpc": AUTHORIZATION_BUCKETS,
-}
-
-OUR_BUCKETS = "0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1.0 2.5 5.0 10.0 +Inf"
-WEBSOCKET = {
-    "websocket_connections": ("gauge", ""),
-    "websocket_messages_total": ("counter", "direction"),
-    "websocket_errors_total": ("counter", "type"),
-    "websocket_message_latency_seconds": ("histogram", ""),
-}
-WEBSOCKET_BOUNDS = {"websocket_message_latency_seconds": OUR_BUCKETS}
-APPLICATION = {
-    "defillama_subscriptions": ("gauge", ""),
-    "defillama_subscription_changes_total": ("counter", "action"),
-    "defillama_events_processed_total": ("counter", "type"),
-    "defillama_alerts_triggered_total": ("counter", ""),
-    "defillama_notifications_sent_total": ("counter", "channel"),
-    "defillama_queries_total": ("counter", ""),
-    "defillama_query_duration_seconds": ("histogram", ""),
-    "defillama_cache_requests_total": ("counter", "result"),
-}
-APPLICATION_BOUNDS = {"defillama_query_duration_seconds": OUR_BUCKETS}
+# Page -> metric -> its type, its labels and, of a histogram, its buckets.
+METRICS: dict[str, dict[str, dict[str, str]]]
+METRICS = yaml.safe_load((Path(__file__).parent / "demo_metrics.yaml").read_text())["pages"]
 
 # What promtool says about the real Kong and the real Realtime too: their names break Prometheus' conventions.
 REAL_COMPLAINTS = {
@@ -160,13 +53,6 @@ REAL_COMPLAINTS = {
     },
     "websocket": set(),
     "app": set(),
-}
-
-TABLES = {
-    "kong": (KONG, KONG_BOUNDS),
-    "realtime": (REALTIME, REALTIME_BOUNDS),
-    "websocket": (WEBSOCKET, WEBSOCKET_BOUNDS),
-    "app": (APPLICATION, APPLICATION_BOUNDS),
 }
 
 # The alerts of the specification that only the demo can set off.
@@ -210,14 +96,13 @@ def demo(shared: Demo) -> Demo:
 # The pages
 
 
-@pytest.mark.parametrize("service", TABLES)
+@pytest.mark.parametrize("service", METRICS)
 def test_page_has_exactly_the_specified_metrics(demo: Demo, service: str) -> None:
-    table, bounds = TABLES[service]
     page = demo.page(service)
     ours = {name: kind for name, kind in page.types.items() if not name.startswith("process_")}
-    assert ours == {name: kind for name, (kind, _) in table.items()}
-    for name, (kind, labels) in table.items():
-        expected = set(labels.split())
+    assert ours == {name: metric["type"] for name, metric in METRICS[service].items()}
+    for name, metric in METRICS[service].items():
+        kind, expected = metric["type"], set(metric.get("labels", "").split())
         if service == "realtime":
             expected |= {"region", "host", "id"}
         sample = f"{name}_count" if kind == "histogram" else name
@@ -225,7 +110,7 @@ def test_page_has_exactly_the_specified_metrics(demo: Demo, service: str) -> Non
         assert found, name
         assert all(labels == expected for labels in found), name
         if kind == "histogram":
-            assert _bounds(page, name) == bounds[name].split(), name
+            assert _bounds(page, name) == metric["buckets"].split(), name
 
 
 def _bounds(page: Page, histogram: str) -> list[str]:
@@ -240,7 +125,7 @@ def _bounds(page: Page, histogram: str) -> list[str]:
     return found[0]
 
 
-@pytest.mark.parametrize("service", TABLES)
+@pytest.mark.parametrize("service", METRICS)
 def test_histograms_are_consistent(demo: Demo, service: str) -> None:
     time.sleep(1)
     page = demo.page(service)
@@ -256,7 +141,7 @@ def test_histograms_are_consistent(demo: Demo, service: str) -> None:
         assert all(counts == sorted(counts) for counts in buckets.values()), name
 
 
-@pytest.mark.parametrize("service", TABLES)
+@pytest.mark.parametrize("service", METRICS)
 def test_promtool_complains_only_of_what_the_real_products_do(demo: Demo, service: str) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
@@ -339,7 +224,7 @@ def test_kong_serves_all_codes_of_each_route(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metric", "/metrics/tenant"])
-@pytest.mark.parametrize("service", TABLES)
+@pytest.mark.parametrize("service", METRICS)
 def test_only_metrics_are_served(demo: Demo, service: str, path: str) -> None:
     assert httpx.get(demo.url(service, path)).status_code == 404
 
@@ -472,7 +357,7 @@ RATES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
 @pytest.mark.parametrize("rate", [0, 400])
 def test_rates_are_what_their_knobs_say(demo: Demo, rate: float) -> None:
     def read() -> list[float]:
-        pages = {service: demo.page(service) for service in TABLES}
+        pages = {service: demo.page(service) for service in METRICS}
         return [pages[service].sum(metric, **labels) for _, service, metric, labels in RATES]
 
     demo.set(**{knob: rate for knob, *_ in RATES})
@@ -542,7 +427,7 @@ def test_a_websocket_through_kong_lasts_minutes(demo: Demo) -> None:
 def test_a_metric_group_of_kong_can_be_off(demo: Demo, group: str, hidden: set[str]) -> None:
     groups = [name for name in ("status_code", "latency", "bandwidth", "upstream_health") if name != group]
     demo.set(kong_metrics=groups)
-    assert set(KONG) - set(demo.page("kong").types) == hidden
+    assert set(METRICS["kong"]) - set(demo.page("kong").types) == hidden
 
 
 def test_kong_without_the_plugin_serves_only_gauges(demo: Demo) -> None:
@@ -760,7 +645,7 @@ def test_it_runs_with_the_libraries_of_debian(tmp_path: Path) -> None:
     if subprocess.run([python, "-c", libraries], capture_output=True, check=False).returncode != 0:
         pytest.skip(f"{python} lacks one of prometheus_client, psycopg 3, redis, PyJWT (python3-… packages)")
     for demo in running(Demo(tmp_path, *NO_SERVERS, python=python)):
-        for service, (table, _) in TABLES.items():
+        for service, table in METRICS.items():
             names = {name for name in demo.page(service).types if not name.startswith("process_")}
             assert names == set(table), service
         assert demo.stop()[0] == 0
