@@ -4,7 +4,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,6 +48,17 @@ class Process:
 
 
 @contextmanager
+def _running(program: str, data: str, flags: Sequence[str], directory: Path) -> Iterator[Process]:
+    """The program with the configuration in this directory; `data` is its option for where its data lies."""
+    options = [f"--config.file={directory / program}.yml", f"--{data}={directory / 'data'}"]
+    process = Process([program, *options, *flags], directory / "log")
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+@contextmanager
 def alertmanager_process(stack: Settings, directory: Path, pace: Mapping[str, str] | None = None) -> Iterator[Process]:
     """An Alertmanager with the stack's configuration, without its waits; `pace` sets others ('': as it is)."""
     for name, text in alertmanager_files(stack).items():
@@ -58,19 +69,8 @@ def alertmanager_process(stack: Settings, directory: Path, pace: Mapping[str, st
         _write(directory / name, text)
     for name, secret in alertmanager_secrets(stack).items():
         _write(directory / "secrets" / name, secret.get_secret_value())
-    options = [f"--config.file={directory / 'alertmanager.yml'}", f"--storage.path={directory / 'data'}"]
-    process = Process(["alertmanager", *options, *ALERTMANAGER_FLAGS], directory / "log")
-    try:
+    with _running("alertmanager", "storage.path", ALERTMANAGER_FLAGS, directory) as process:
         yield process
-    finally:
-        process.stop()
-
-
-@contextmanager
-def alertmanager(stack: Settings, directory: Path) -> Iterator[str]:
-    """The address of an Alertmanager with the stack's configuration, without its waits."""
-    with alertmanager_process(stack, directory) as process:
-        yield process.url
 
 
 @contextmanager
@@ -80,12 +80,15 @@ def prometheus_process(stack: Settings, directory: Path, alertmanager_url: str =
         if alertmanager_url:
             text = text.replace("- alertmanager:9093", f"- {alertmanager_url.removeprefix('http://')}")
         _write(directory / name, text)
-    options = [f"--config.file={directory / 'prometheus.yml'}", f"--storage.tsdb.path={directory / 'data'}"]
-    process = Process(["prometheus", *options, *PROMETHEUS_FLAGS], directory / "log")
-    try:
+    with _running("prometheus", "storage.tsdb.path", PROMETHEUS_FLAGS, directory) as process:
         yield process
-    finally:
-        process.stop()
+
+
+@contextmanager
+def alertmanager(stack: Settings, directory: Path) -> Iterator[str]:
+    """The address of an Alertmanager with the stack's configuration, without its waits."""
+    with alertmanager_process(stack, directory) as process:
+        yield process.url
 
 
 @contextmanager

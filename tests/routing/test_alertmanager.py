@@ -2,11 +2,13 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 
 from config.alertmanager import alertmanager_files
@@ -19,10 +21,10 @@ EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", "noRecei
 
 
 def quiet(stack: Settings, directory: Path, *alerts: Mapping[str, str]) -> set[str]:
-    """The names of those among the firing alerts that another one keeps quiet."""
+    """The names of those among the firing alerts, beside which the Watchdog always fires, that another keeps quiet."""
     with alertmanager(stack, directory) as url:
-        fire(url, *alerts)
-        wait_for(lambda: len(states(url)) == len(alerts))
+        fire(url, WATCHDOG, *alerts)
+        wait_for(lambda: len(states(url)) == 1 + len(alerts))
         # A source takes effect a moment after it was taken up: the answer counts once it no longer changes.
         found, since = states(url), time.monotonic()
         while time.monotonic() - since < 0.5:
@@ -30,6 +32,15 @@ def quiet(stack: Settings, directory: Path, *alerts: Mapping[str, str]) -> set[s
             if (now := states(url)) != found:
                 found, since = now, time.monotonic()
     return {name for name, silenced in found.items() if silenced}
+
+
+Quiet = Callable[..., set[str]]
+
+
+@pytest.fixture
+def quiet_in_a_demo(tmp_path: Path) -> Quiet:
+    """`quiet` of the alerts it is given, in a demo stack."""
+    return partial(quiet, settings(DEMO), tmp_path)
 
 
 def states(url: str) -> dict[str, bool]:
@@ -43,63 +54,56 @@ def states(url: str) -> dict[str, bool]:
 
 
 DEADLOCKS = labels("PostgreSQLDeadlocks", "P2", "database", instance=PRIMARY, job="postgres")
+CACHE_MISSES = labels("PostgreSQLLowCacheHitRatio", "P3", "database", instance=PRIMARY)
 CONNECTIONS = labels("PostgreSQLTooManyConnections", "P1", "database", instance=PRIMARY)
+API_BURNS_FAST = labels("APIErrorBudgetBurnFast", "P1", "api_gateway", job="kong", service="kong")
+API_BURNS_SLOW = labels("APIErrorBudgetBurnSlow", "P2", "api_gateway", job="kong", service="kong")
+WEBSOCKET_ERRORS = labels("WebSocketHighErrorRate", "P2", "websocket", instance="websocket:8081", service="websocket")
 HOST_DOWN = labels("ServiceDown", "P1", "system", instance="docker-host", job="node", service="host")
 
 
 # Inhibition
 
 
-def test_a_p1_silences_p2_and_p3_of_the_same_component_and_instance(tmp_path: Path) -> None:
-    assert quiet(
-        settings(DEMO),
-        tmp_path,
+def test_a_p1_silences_p2_and_p3_of_the_same_component_and_instance(quiet_in_a_demo: Quiet) -> None:
+    assert quiet_in_a_demo(
         CONNECTIONS,
         DEADLOCKS,
-        labels("PostgreSQLLowCacheHitRatio", "P3", "database", instance=PRIMARY),
+        CACHE_MISSES,
         labels("PostgreSQLHighReplicationLag", "P1", "database", instance=PRIMARY),
         labels("PostgreSQLDeadlocks", "P2", "database", instance=REPLICA),
         labels("RedisHighEvictionRate", "P2", "redis", instance=PRIMARY),
-        WATCHDOG,
     ) == {f"PostgreSQLDeadlocks {PRIMARY}", f"PostgreSQLLowCacheHitRatio {PRIMARY}"}
 
 
-def test_a_fast_burning_budget_silences_the_slow_one_and_nothing_of_a_single_instance(tmp_path: Path) -> None:
-    assert quiet(
-        settings(DEMO),
-        tmp_path,
-        labels("APIErrorBudgetBurnFast", "P1", "api_gateway", job="kong", service="kong"),
-        labels("APIErrorBudgetBurnSlow", "P2", "api_gateway", job="kong", service="kong"),
+def test_a_fast_burning_budget_silences_the_slow_one_and_nothing_of_a_single_instance(quiet_in_a_demo: Quiet) -> None:
+    assert quiet_in_a_demo(
+        API_BURNS_FAST,
+        API_BURNS_SLOW,
         labels("KongHighLatency", "P2", "api_gateway", instance="kong:8100", service="kong"),
         labels("WebSocketErrorBudgetBurnSlow", "P2", "websocket", job="websocket", service="websocket"),
     ) == {"APIErrorBudgetBurnSlow"}
 
 
-def test_a_p2_silences_nothing(tmp_path: Path) -> None:
-    assert not quiet(
-        settings(DEMO), tmp_path, DEADLOCKS, labels("PostgreSQLLowCacheHitRatio", "P3", "database", instance=PRIMARY)
-    )
+def test_a_p2_silences_nothing(quiet_in_a_demo: Quiet) -> None:
+    assert not quiet_in_a_demo(DEADLOCKS, CACHE_MISSES)
 
 
-def test_an_end_of_support_is_told_whatever_fails_at_one_service_of_the_monitoring(tmp_path: Path) -> None:
+def test_an_end_of_support_is_told_whatever_fails_at_one_service_of_the_monitoring(quiet_in_a_demo: Quiet) -> None:
     ended = labels("ComponentEndOfSupport", "P2", "monitoring", service="prometheus", version="3.5.1")
     failing = labels("PrometheusNotIngesting", "P1", "monitoring", instance="prometheus:9090", service="prometheus")
-    assert quiet(settings(DEMO), tmp_path, ended, failing) == set()
+    assert quiet_in_a_demo(ended, failing) == set()
 
 
-def test_alerts_without_a_component_do_not_silence_each_other(tmp_path: Path) -> None:
-    assert not quiet(
-        settings(DEMO),
-        tmp_path,
+def test_alerts_without_a_component_do_not_silence_each_other(quiet_in_a_demo: Quiet) -> None:
+    assert not quiet_in_a_demo(
         {"alertname": "SomebodysWorst", "priority": "P1"},
         {"alertname": "SomebodysOther", "priority": "P2"},
     )
 
 
-def test_a_missing_exporter_silences_what_it_would_have_measured(tmp_path: Path) -> None:
-    assert quiet(
-        settings(DEMO),
-        tmp_path,
+def test_a_missing_exporter_silences_what_it_would_have_measured(quiet_in_a_demo: Quiet) -> None:
+    assert quiet_in_a_demo(
         labels("ServiceDown", "P1", "database", instance=PRIMARY, job="postgres", service="postgres"),
         CONNECTIONS,
         DEADLOCKS,
@@ -107,21 +111,17 @@ def test_a_missing_exporter_silences_what_it_would_have_measured(tmp_path: Path)
         labels("PostgreSQLDown", "P1", "database", instance=PRIMARY, job="postgres", service="postgres"),
         # Another exporter measures it.
         labels("PostgreSQLHighReplicationLag", "P1", "database", instance=REPLICA),
-        WATCHDOG,
     ) == {f"PostgreSQLTooManyConnections {PRIMARY}", f"PostgreSQLDeadlocks {PRIMARY}"}
 
 
-def test_what_is_down_silences_what_sums_over_its_job_would_say_below_p1(tmp_path: Path) -> None:
-    assert quiet(
-        settings(DEMO),
-        tmp_path,
+def test_what_is_down_silences_what_sums_over_its_job_would_say_below_p1(quiet_in_a_demo: Quiet) -> None:
+    assert quiet_in_a_demo(
         labels("ServiceDown", "P1", "business", instance="app:8082", job="application", service="application"),
         labels("NoEventsProcessed", "P2", "business", job="application", service="application"),
         labels("LowSubscriptionRate", "P3", "business", job="application", service="application"),
         labels("KongDown", "P1", "api_gateway", instance="kong:8100", job="kong", service="kong"),
-        labels("APIErrorBudgetBurnFast", "P1", "api_gateway", job="kong", service="kong"),
-        labels("PostgreSQLDeadlocks", "P2", "database", instance=PRIMARY, job="postgres"),
-        WATCHDOG,
+        API_BURNS_FAST,
+        DEADLOCKS,
     ) == {"NoEventsProcessed", "LowSubscriptionRate"}
 
 
@@ -137,7 +137,6 @@ def everything_on_the_host() -> list[dict[str, str]]:
         labels("NoEventsProcessed", "P2", "business", job="application"),
         # It was measured, so its service runs, and so does the host.
         labels("RedisHighMemoryUsage", "P1", "redis", instance="redis:6379"),
-        WATCHDOG,
     ]
 
 
@@ -163,27 +162,20 @@ def test_a_host_that_is_down_does_not_silence_a_backend_elsewhere(tmp_path: Path
     }
 
 
-def test_of_the_share_of_errors_and_the_budget_one_speaks(tmp_path: Path) -> None:
+def test_of_the_share_of_errors_and_the_budget_one_speaks(quiet_in_a_demo: Quiet) -> None:
     """Half of the API's requests fail, and a third of the messages: one page each."""
-    assert quiet(
-        settings(DEMO),
-        tmp_path,
+    assert quiet_in_a_demo(
         labels("KongHighErrorRate", "P1", "api_gateway", instance="kong:8100", service="kong"),
-        labels("APIErrorBudgetBurnFast", "P1", "api_gateway", job="kong", service="kong"),
-        labels("APIErrorBudgetBurnSlow", "P2", "api_gateway", job="kong", service="kong"),
-        labels("WebSocketHighErrorRate", "P2", "websocket", instance="websocket:8081", service="websocket"),
+        API_BURNS_FAST,
+        API_BURNS_SLOW,
+        WEBSOCKET_ERRORS,
         labels("WebSocketErrorBudgetBurnFast", "P1", "websocket", job="websocket", service="websocket"),
         labels("WebSocketHighLatency", "P2", "websocket", instance="websocket:8081", service="websocket"),
     ) == {"APIErrorBudgetBurnFast", "APIErrorBudgetBurnSlow", "WebSocketHighErrorRate websocket:8081"}
 
 
-def test_a_budget_that_burns_without_a_high_share_of_errors_is_told(tmp_path: Path) -> None:
-    assert not quiet(
-        settings(DEMO),
-        tmp_path,
-        labels("APIErrorBudgetBurnFast", "P1", "api_gateway", job="kong", service="kong"),
-        labels("WebSocketHighErrorRate", "P2", "websocket", instance="websocket:8081", service="websocket"),
-    )
+def test_a_budget_that_burns_without_a_high_share_of_errors_is_told(quiet_in_a_demo: Quiet) -> None:
+    assert not quiet_in_a_demo(API_BURNS_FAST, WEBSOCKET_ERRORS)
 
 
 def test_what_one_end_of_the_log_pipeline_misses_is_told_by_the_other_that_is_gone(tmp_path: Path) -> None:
