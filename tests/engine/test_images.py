@@ -386,19 +386,21 @@ def test_a_mirror_is_asked_first(world: World) -> None:
     assert world.told("registry.invalid: ") == 0
 
 
-def test_an_image_that_the_mirror_lacks_comes_from_its_registry(world: World) -> None:
+def comes_from_its_registry(world: World, mirror: str) -> bool:
+    """Whether an image that this mirror cannot give is had from its own registry."""
     pushed = world.push("team/one")
     world.want(one=f"{world.registry.host}/team/one")
-    world.settings(mirror=f"{world.registry.host}/hub")
-    assert world.id_of(world.bring("one")["one"]) == pushed
+    world.settings(mirror=mirror)
+    return world.id_of(world.bring("one")["one"]) == pushed
+
+
+def test_an_image_that_the_mirror_lacks_comes_from_its_registry(world: World) -> None:
+    assert comes_from_its_registry(world, f"{world.registry.host}/hub")
     assert world.told("not found") == 1
 
 
 def test_a_mirror_that_is_down_costs_nothing_but_a_line(world: World) -> None:
-    pushed = world.push("team/one")
-    world.want(one=f"{world.registry.host}/team/one")
-    world.settings(mirror=f"127.0.0.1:{registries.free_port()}")
-    assert world.id_of(world.bring("one")["one"]) == pushed
+    assert comes_from_its_registry(world, f"127.0.0.1:{registries.free_port()}")
     assert world.told("unreachable") == 1
 
 

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import docker
@@ -143,39 +144,41 @@ def test_a_container_that_writes_ten_thousand_lines_in_its_last_second_loses_non
     assert (len(found), max(found.values())) == (10_000, 1)
 
 
+@pytest.fixture
+def found_through(store: Loki, engine: docker.DockerClient, shell: str) -> Callable[..., Counter[int]]:
+    """What is found of the `count` lines of a container where these steps are taken after `after` of them."""
+
+    def found(name: str, *steps: Callable[[], None], after: int, count: int) -> Counter[int]:
+        with writing(engine, shell, STACK, name, _STEADY.format(count=count)):
+            wait_until(lambda: len(numbers(store, name)) > after)
+            for step in steps:
+                step()
+            return wait_for_numbers(store, name, count)
+
+    return found
+
+
 def test_nothing_is_lost_or_doubled_when_the_agent_is_replaced(
-    store: Loki, alloy: ContainerAlloy, engine: docker.DockerClient, shell: str
+    alloy: ContainerAlloy, found_through: Callable[..., Counter[int]]
 ) -> None:
-    with writing(engine, shell, STACK, "replaced", _STEADY.format(count=1000)):
-        wait_until(lambda: len(numbers(store, "replaced")) > 200)
-        alloy.stop()
-        alloy.start()
-        found = wait_for_numbers(store, "replaced", 1000)
+    found = found_through("replaced", alloy.stop, alloy.start, after=200, count=1000)
     assert (len(found), max(found.values())) == (1000, 1)
 
 
 def test_what_is_lost_when_the_agent_is_killed_is_less_than_a_second(
-    store: Loki, alloy: ContainerAlloy, engine: docker.DockerClient, shell: str
+    alloy: ContainerAlloy, found_through: Callable[..., Counter[int]]
 ) -> None:
-    with writing(engine, shell, STACK, "killed", _STEADY.format(count=1500)):
-        wait_until(lambda: len(numbers(store, "killed")) > 300)
-        alloy.kill()
-        alloy.start()
-        found = wait_for_numbers(store, "killed", 1500)
+    found = found_through("killed", alloy.kill, alloy.start, after=300, count=1500)
     # What was read and not yet sent is lost only if the positions were written in that very moment.
     assert len(found) > 1500 - 50
     assert max(found.values()) == 1
 
 
 def test_nothing_is_lost_while_loki_is_away(
-    store: Loki, alloy: ContainerAlloy, engine: docker.DockerClient, shell: str
+    store: Loki, alloy: ContainerAlloy, found_through: Callable[..., Counter[int]]
 ) -> None:
-    with writing(engine, shell, STACK, "away", _STEADY.format(count=1500)):
-        wait_until(lambda: len(numbers(store, "away")) > 100)
-        store.stop()
-        time.sleep(_AWAY_SECONDS)
-        store.start()
-        found = wait_for_numbers(store, "away", 1500)
+    pause = partial(time.sleep, _AWAY_SECONDS)
+    found = found_through("away", store.stop, pause, store.start, after=100, count=1500)
     assert (len(found), max(found.values())) == (1500, 1)
 
 
