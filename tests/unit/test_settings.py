@@ -25,6 +25,7 @@ SECRETS = {
 }
 DEMO = {"demo": "true", **SECRETS}
 EXISTING = {"postgresHost": "db.example", "redisHost": "cache.example", "noReceivers": "true", **SECRETS}
+NEITHER_GRAFANA_NOR_RECEIVERS = {"grafanaMode": "none", "noReceivers": "true"}
 
 
 @pytest.fixture
@@ -251,21 +252,16 @@ def test_a_missing_secret_of_the_demo_is_named(missing: str) -> None:
 
 
 def test_without_a_demo_the_backends_addresses_are_needed() -> None:
-    lines = problems({"grafanaMode": "none", "noReceivers": "true"}, "prod")
+    lines = problems(NEITHER_GRAFANA_NOR_RECEIVERS, "prod")
     assert [line.split(" is missing")[0] for line in lines] == ["monitoring:postgresHost", "monitoring:redisHost"]
     assert "or set POSTGRES_HOST in the environment or .env" in lines[0]
     assert "--secret" not in lines[0]
 
 
 def test_a_backends_credentials_are_needed_where_it_is_watched() -> None:
-    values = {
-        "postgresHost": "db",
-        "redisHost": "cache",
-        "realtimeAddresses": '["realtime:4000"]',
-        "grafanaMode": "none",
-        "noReceivers": "true",
-    }
-    assert [line.split(" is missing")[0] for line in problems(values, "prod")] == [
+    watched = {"postgresHost": "db", "redisHost": "cache", "realtimeAddresses": '["realtime:4000"]'}
+    lines = problems({**NEITHER_GRAFANA_NOR_RECEIVERS, **watched}, "prod")
+    assert [line.split(" is missing")[0] for line in lines] == [
         "monitoring:postgresPassword",
         "monitoring:realtimeMetricsSecret",
     ]

@@ -10,16 +10,15 @@ import yaml
 from config.support import support_table
 from config.versions import version_of
 
+VERSIONS = {
+    "v3.13.5": ("3.13.5", "3.13"),
+    "15.14": ("15.14", "15"),
+    "v1.86.0-alpine": ("1.86.0", "1.86"),
+    "12.1.10-security-01": ("12.1.10-security-01", "12.1"),
+}
 
-@pytest.mark.parametrize(
-    ("tag", "text", "line"),
-    [
-        ("v3.13.5", "3.13.5", "3.13"),
-        ("15.14", "15.14", "15"),
-        ("v1.86.0-alpine", "1.86.0", "1.86"),
-        ("12.1.10-security-01", "12.1.10-security-01", "12.1"),
-    ],
-)
+
+@pytest.mark.parametrize(("tag", "text", "line"), [(tag, *said) for tag, said in VERSIONS.items()])
 def test_a_tag_says_its_version_and_its_line(tag: str, text: str, line: str) -> None:
     version = version_of(tag)
     assert version
