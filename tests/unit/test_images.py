@@ -105,21 +105,22 @@ def test_a_registry_that_says_how_long_to_wait_is_heard(text: str, seconds: floa
     assert puller.retry_after(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize(
-    ("text", "whole", "familiar"),
-    [
-        ("redis", "docker.io/library/redis:latest", "redis"),
-        ("redis:7.0.15", "docker.io/library/redis:7.0.15", "redis"),
-        ("docker.io/library/redis:7.0.15", "docker.io/library/redis:7.0.15", "redis"),
-        ("docker.io/redis:7", "docker.io/library/redis:7", "redis"),
-        ("prom/prometheus:v3.5.1", "docker.io/prom/prometheus:v3.5.1", "prom/prometheus"),
-        ("localhost/x:1", "localhost/x:1", "localhost/x"),
-        ("127.0.0.1:5000/team/x:1", "127.0.0.1:5000/team/x:1", "127.0.0.1:5000/team/x"),
-        ("127.0.0.1:5000/team/x", "127.0.0.1:5000/team/x:latest", "127.0.0.1:5000/team/x"),
-        (f"ghcr.io/a/b_c:1@{DIGEST}", f"ghcr.io/a/b_c:1@{DIGEST}", "ghcr.io/a/b_c"),
-        (f"ghcr.io/a/b@{DIGEST}", f"ghcr.io/a/b@{DIGEST}", "ghcr.io/a/b"),
-    ],
-)
+# What is written -> the whole reference, and its name as Docker shows it.
+REFERENCES = {
+    "redis": ("docker.io/library/redis:latest", "redis"),
+    "redis:7.0.15": ("docker.io/library/redis:7.0.15", "redis"),
+    "docker.io/library/redis:7.0.15": ("docker.io/library/redis:7.0.15", "redis"),
+    "docker.io/redis:7": ("docker.io/library/redis:7", "redis"),
+    "prom/prometheus:v3.5.1": ("docker.io/prom/prometheus:v3.5.1", "prom/prometheus"),
+    "localhost/x:1": ("localhost/x:1", "localhost/x"),
+    "127.0.0.1:5000/team/x:1": ("127.0.0.1:5000/team/x:1", "127.0.0.1:5000/team/x"),
+    "127.0.0.1:5000/team/x": ("127.0.0.1:5000/team/x:latest", "127.0.0.1:5000/team/x"),
+    f"ghcr.io/a/b_c:1@{DIGEST}": (f"ghcr.io/a/b_c:1@{DIGEST}", "ghcr.io/a/b_c"),
+    f"ghcr.io/a/b@{DIGEST}": (f"ghcr.io/a/b@{DIGEST}", "ghcr.io/a/b"),
+}
+
+
+@pytest.mark.parametrize(("text", "whole", "familiar"), [(text, *read) for text, read in REFERENCES.items()])
 def test_a_reference_is_read_as_docker_reads_it(text: str, whole: str, familiar: str) -> None:
     found = reference.parse(text)
     assert str(found) == whole

@@ -10,6 +10,7 @@ import yaml
 from config.support import support_table
 from config.versions import version_of
 
+# Tag -> its version and its line.
 VERSIONS = {
     "v3.13.5": ("3.13.5", "3.13"),
     "15.14": ("15.14", "15"),
