@@ -63,6 +63,20 @@ def shell(image_of: Callable[[str], str]) -> str:
     return image_of("prometheus")
 
 
+@pytest.fixture
+def found_through(store: Loki, engine: docker.DockerClient, shell: str) -> Callable[..., Counter[int]]:
+    """What is found of the `count` lines of a container where these steps are taken after `after` of them."""
+
+    def found(name: str, *steps: Callable[[], None], after: int, count: int) -> Counter[int]:
+        with writing(engine, shell, STACK, name, _STEADY.format(count=count)):
+            wait_until(lambda: len(numbers(store, name)) > after)
+            for step in steps:
+                step()
+            return wait_for_numbers(store, name, count)
+
+    return found
+
+
 # The proxy
 
 
@@ -142,20 +156,6 @@ def test_a_container_that_writes_ten_thousand_lines_in_its_last_second_loses_non
         container.wait()
         found = wait_for_numbers(store, "last", 10_000)
     assert (len(found), max(found.values())) == (10_000, 1)
-
-
-@pytest.fixture
-def found_through(store: Loki, engine: docker.DockerClient, shell: str) -> Callable[..., Counter[int]]:
-    """What is found of the `count` lines of a container where these steps are taken after `after` of them."""
-
-    def found(name: str, *steps: Callable[[], None], after: int, count: int) -> Counter[int]:
-        with writing(engine, shell, STACK, name, _STEADY.format(count=count)):
-            wait_until(lambda: len(numbers(store, name)) > after)
-            for step in steps:
-                step()
-            return wait_for_numbers(store, name, count)
-
-    return found
 
 
 def test_nothing_is_lost_or_doubled_when_the_agent_is_replaced(
