@@ -17,14 +17,12 @@ from lab.engine import ensure
 from tests.engine.deployment import Deployment, copy_project
 from tests.rules.reading import dev
 
-# Tool -> (image that has it, its path there). The tests' tools are the stack's own, of the same version.
+# Image -> the tools in it. The tests' tools are the stack's own, of the same version.
 _TOOLS = {
-    "prometheus": ("prometheus", "/bin/prometheus"),
-    "promtool": ("prometheus", "/bin/promtool"),
-    "alertmanager": ("alertmanager", "/bin/alertmanager"),
-    "amtool": ("alertmanager", "/bin/amtool"),
-    "loki": ("loki", "/usr/bin/loki"),
-    "alloy": ("alloy", "/bin/alloy"),
+    "prometheus": ["/bin/prometheus", "/bin/promtool"],
+    "alertmanager": ["/bin/alertmanager", "/bin/amtool"],
+    "loki": ["/usr/bin/loki"],
+    "alloy": ["/bin/alloy"],
 }
 
 
@@ -65,8 +63,9 @@ def tools(engine: docker.DockerClient, image_of: Callable[[str], str]) -> Path:
     """A directory, first on PATH, with prometheus, promtool, alertmanager, amtool, loki and alloy."""
     directory = cache() / "tools"
     directory.mkdir(parents=True, exist_ok=True)
-    for tool, (key, path) in _TOOLS.items():
-        _put(engine, image_of(key), path, directory / tool)
+    for key, paths in _TOOLS.items():
+        for path in paths:
+            _put(engine, image_of(key), path, directory / Path(path).name)
     os.environ["PATH"] = f"{directory}{os.pathsep}{os.environ['PATH']}"
     return directory
 
