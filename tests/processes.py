@@ -16,6 +16,7 @@ from config.alertmanager import SECRETS as SECRET_FILES
 from config.prometheus import FLAGS as PROMETHEUS_FLAGS
 from config.prometheus import prometheus_files
 from config.settings import Settings
+from images.catalogue import tags
 
 # Seconds until a service has started, taken up an alert, or sent a notification.
 _PATIENCE = 20
@@ -76,7 +77,7 @@ def alertmanager_process(stack: Settings, directory: Path, pace: Mapping[str, st
 @contextmanager
 def prometheus_process(stack: Settings, directory: Path, alertmanager_url: str = "") -> Iterator[Process]:
     """A Prometheus with the stack's configuration; of the stack's services it reaches that Alertmanager at most."""
-    for name, text in prometheus_files(stack).items():
+    for name, text in prometheus_files(stack, tags(stack)).items():
         if alertmanager_url:
             text = text.replace("- alertmanager:9093", f"- {alertmanager_url.removeprefix('http://')}")
         _write(directory / name, text)
