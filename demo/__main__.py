@@ -67,9 +67,9 @@ def _start(settings: Settings, stop: threading.Event, journal: Journal) -> None:
     switchboard.apply()
     ticks = (kong.tick, realtime.tick, websocket.tick, application.tick, log_errors(knobs, journal))
     threading.Thread(target=run_simulation, args=(ticks, stop), daemon=True).start()
-    PostgresLoad(settings, knobs, application, journal).start(stop)
+    PostgresLoad(settings, knobs, journal, application).start(stop)
     FailedLogins(settings, knobs, journal).start(stop)
-    RedisLoad(settings, knobs, application, journal).start(stop)
+    RedisLoad(settings, knobs, journal, application).start(stop)
     ApiLoad(settings, knobs, journal).start(stop)
 
 

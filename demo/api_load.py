@@ -2,14 +2,12 @@
 
 import http.client
 import random
-import threading
 import time
 
 from demo.api import PATHS
-from demo.journal import Journal, new_request_id
-from demo.knobs import Knobs
+from demo.journal import new_request_id
+from demo.load import Load
 from demo.reconnect import Backend
-from demo.settings import Settings
 from demo.traffic import draw_count, wave
 
 FAILURES = (OSError, http.client.HTTPException)
@@ -19,20 +17,12 @@ _STEP_SECONDS = 0.25
 _TIMEOUT_SECONDS = 5
 
 
-class ApiLoad:
+class ApiLoad(Load):
     """One client that makes requests one after the other."""
 
-    def __init__(self, settings: Settings, knobs: Knobs, journal: Journal) -> None:
-        self._settings = settings
-        self._knobs = knobs
-        self._journal = journal
-        self._stop = threading.Event()
-
-    def start(self, stop: threading.Event) -> None:
-        """Start the thread, where there is a Nginx."""
-        self._stop = stop
+    def _start(self) -> None:
         if self._settings.nginx is not None:
-            Backend("nginx", FAILURES, stop, self._journal).keep_working(self._ask)
+            Backend("nginx", FAILURES, self._stop, self._journal).keep_working(self._ask)
 
     def _ask(self) -> None:
         address = self._settings.nginx

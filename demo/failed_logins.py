@@ -1,31 +1,20 @@
 """Log-ins to PostgreSQL that fail, for alerts on its log."""
 
-import threading
 from contextlib import suppress
 
 import psycopg
 
-from demo.journal import Journal
-from demo.knobs import Knobs
+from demo.load import Load
 from demo.postgres_load import FAILURES, Times
 from demo.reconnect import Backend
-from demo.settings import Settings
 
 
-class FailedLogins:
+class FailedLogins(Load):
     """Tries passwords that are wrong, and databases that do not exist, as often as the knobs say."""
 
-    def __init__(self, settings: Settings, knobs: Knobs, journal: Journal) -> None:
-        self._settings = settings
-        self._knobs = knobs
-        self._journal = journal
-        self._stop = threading.Event()
-
-    def start(self, stop: threading.Event) -> None:
-        """Start both threads, where there is a PostgreSQL."""
-        self._stop = stop
+    def _start(self) -> None:
         if self._settings.postgres is not None:
-            server = Backend("postgres", FAILURES, stop, self._journal)
+            server = Backend("postgres", FAILURES, self._stop, self._journal)
             server.keep_working(self._guess_password)
             server.keep_working(self._miss_database)
 

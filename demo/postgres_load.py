@@ -16,7 +16,7 @@ import psycopg
 
 from demo.journal import new_request_id
 from demo.knobs import Knobs
-from demo.load import Load
+from demo.load import ApplicationLoad
 from demo.reconnect import Backend
 from demo.settings import Address
 from demo.traffic import draw_count, wave
@@ -55,7 +55,7 @@ _ROOM = 4
 _SLOW_SECONDS = 0.25
 
 
-class PostgresLoad(Load):
+class PostgresLoad(ApplicationLoad):
     """The load on the primary and, where there is one, the replica."""
 
     def _start(self) -> None:

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from demo.journal import new_request_id
-from demo.load import Load
+from demo.load import ApplicationLoad
 from demo.reconnect import Backend
 from demo.traffic import draw_count, wave
 
@@ -30,11 +30,10 @@ _OPEN_AT_ONCE = 25
 _ROOM = 12
 
 
-class RedisLoad(Load):
+class RedisLoad(ApplicationLoad):
     """The load: one thread for the cache, one for clients and ballast."""
 
     def _start(self) -> None:
-        """Start the threads: one for the cache, one for clients and ballast."""
         if self._settings.redis is not None:
             backend = Backend("redis", FAILURES, self._stop, self._journal)
             backend.keep_working(self._use_cache)
