@@ -22,7 +22,7 @@ from components.once import checked, run_once
 _SCRIPT = """
 set -eu
 for secret in {secrets}; do mkdir -p "${{secret%/*}}" && : > "$secret"; done
-{check}
+{of.check}
 before=$(ls -A /live)
 mkdir /tmp/previous
 cp -R /live/. /tmp/previous/
@@ -34,18 +34,18 @@ mirror() {{
   find /live -type d -exec chmod 755 {{}} +
   rm -f /live/.writing
 }}
-mirror {directory}
+mirror {of.directory}
 # The service never ran on an empty volume: it is not looked for, as a name that nobody has takes a second to look up.
-if [ -z "$before" ] || ! wget -q -T 5 -O /dev/null {url}{healthy}; then
+if [ -z "$before" ] || ! wget -q -T 5 -O /dev/null {of.url}{of.healthy}; then
   echo "written; {service} does not run yet and will read it when it starts"
   exit 0
 fi
-if {reload}; then
+if {of.reload}; then
   echo "written; {service} reloaded it"
   exit 0
 fi
 mirror /tmp/previous
-{reload} || true
+{of.reload} || true
 echo "{service} refused the configuration when it reloaded it; the previous one is back" >&2
 exit 1
 """
@@ -87,15 +87,8 @@ class Configuration:
 
 def script(service: str, configuration: Configuration) -> str:
     """What the writer of a service's configuration runs, for a shell."""
-    return _SCRIPT.format(
-        secrets=" ".join(file.path for file in configuration.secrets),
-        check=configuration.check,
-        directory=configuration.directory,
-        url=configuration.url,
-        healthy=configuration.healthy,
-        reload=configuration.reload,
-        service=service,
-    ).strip()
+    secrets = " ".join(file.path for file in configuration.secrets)
+    return _SCRIPT.format(service=service, of=configuration, secrets=secrets).strip()
 
 
 class ConfigWriter(pulumi.ComponentResource):
