@@ -1,4 +1,4 @@
-"""Where what is built or downloaded is kept."""
+"""Where things are kept outside of the work tree."""
 
 import os
 from pathlib import Path
@@ -11,11 +11,21 @@ def cache() -> Path:
 
     Raises LabError where neither that variable nor a home directory is known.
     """
-    given = os.environ.get("MONITORING_CACHE")
-    if given:
+    found = directory("MONITORING_CACHE", "XDG_CACHE_HOME", ".cache")
+    if found is None:
+        raise LabError("HOME is not set; set it, or MONITORING_CACHE to a directory for what is built")
+    return found
+
+
+def directory(variable: str, base: str, usual: str) -> Path | None:
+    """The directory that `variable` names, else `monitoring` below the one that `base` names, else below ~/`usual`.
+
+    `base` is a variable of the XDG Base Directory Specification. None where no home directory is known.
+    """
+    if given := os.environ.get(variable):
         return Path(given).absolute()
-    caches = os.environ.get("XDG_CACHE_HOME")
+    above = os.environ.get(base)
     try:
-        return (Path(caches) if caches else Path.home() / ".cache") / "monitoring"
+        return (Path(above) if above else Path.home() / usual) / "monitoring"
     except RuntimeError:  # neither HOME nor an entry of this user in the system's list
-        raise LabError("HOME is not set; set it, or MONITORING_CACHE to a directory for what is built") from None
+        return None

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from lab.cache import directory
 from ops.errors import OpsError
 
 
@@ -11,14 +12,10 @@ def home() -> Path:
 
     Raises OpsError (exit code 2) where neither that variable nor a home directory is known.
     """
-    given = os.environ.get("MONITORING_HOME")
-    if given:
-        return Path(given).absolute()
-    data = os.environ.get("XDG_DATA_HOME")
-    try:
-        return (Path(data) if data else Path.home() / ".local/share") / "monitoring"
-    except RuntimeError:  # neither HOME nor an entry of this user in the system's list
-        raise OpsError("HOME is not set; set it, or MONITORING_HOME to a directory for state and secrets", 2) from None
+    found = directory("MONITORING_HOME", "XDG_DATA_HOME", ".local/share")
+    if found is None:
+        raise OpsError("HOME is not set; set it, or MONITORING_HOME to a directory for state and secrets", 2)
+    return found
 
 
 def ready_home() -> Path:
