@@ -44,8 +44,6 @@ def tags(reference: Reference, client: httpx.Client) -> list[str]:
             url = urljoin(url, following)
             if urlsplit(url).netloc != host:
                 raise RegistryError(f"{reference.host}: its list of tags goes on at {urlsplit(url).netloc}")
-    except httpx.HTTPStatusError as error:
-        raise RegistryError(f"{reference.host}: {_status(error)}") from error
     except httpx.HTTPError as error:
         raise RegistryError(f"{reference.host}: {describe(error)}") from error
     except (ValueError, AttributeError, TypeError) as error:
@@ -55,11 +53,9 @@ def tags(reference: Reference, client: httpx.Client) -> list[str]:
 
 def describe(error: httpx.HTTPError) -> str:
     """What went wrong with a request, in a few words."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code} {error.response.reason_phrase} for {error.request.url.path}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _status(error: httpx.HTTPStatusError) -> str:
-    return f"HTTP {error.response.status_code} {error.response.reason_phrase} for {error.request.url.path}"
 
 
 def _scheme(host: str) -> str:
