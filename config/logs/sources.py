@@ -26,7 +26,36 @@ _COMBINED = (
     r"^(?P<client>\S+) - \S+ \[(?P<time>[^\]]+)\] \"(?P<method>[A-Z]+) (?P<path>\S+) [^\"]*\" (?P<status>\d{3}) "
     r"(?P<bytes>\d+)(?:.* kong_request_id: \"(?P<request_id>\w+)\")?"
 )
-_COMBINED_TIME = Timestamp("time", ("02/Jan/2006:15:04:05 -0700",))
+
+
+def _requests(name: str, program: str, found: Containers, *further: str) -> Source:
+    """A log of requests in the combined format; `further`: metadata beyond that of every such log."""
+    return Source(
+        name,
+        f"{program}: one line a request",
+        found,
+        "api_gateway",
+        regexes=(_COMBINED,),
+        path="path",
+        level=StatusLevel("status"),
+        metadata=("method", "route", "status", "bytes", "client", *further),
+        timestamp=Timestamp("time", ("02/Jan/2006:15:04:05 -0700",)),
+    )
+
+
+def _errors(name: str, program: str, found: Containers) -> Source:
+    """A log of errors as Nginx writes it."""
+    return Source(
+        name,
+        f"{program}: what went wrong",
+        found,
+        "api_gateway",
+        regexes=(_NGINX_ERROR, _NGINX_CLIENT),
+        path="path",
+        level=_WORDS,
+        metadata=("severity", "client", "method", "route"),
+    )
+
 
 SOURCES = (
     Source(
@@ -88,37 +117,9 @@ SOURCES = (
         timestamp=Timestamp("time", ("Unix",)),
         silent_after="5m",
     ),
-    Source(
-        "nginx-error",
-        "Nginx: what went wrong",
-        Containers(("nginx",), names=r"(.*[-_])?nginx", stream="stderr"),
-        "api_gateway",
-        regexes=(_NGINX_ERROR, _NGINX_CLIENT),
-        path="path",
-        level=_WORDS,
-        metadata=("severity", "client", "method", "route"),
-    ),
-    Source(
-        "kong-access",
-        "Kong: one line a request",
-        Containers(names=r"(.*[-_])?kong([-_]\d+)?", stream="stdout"),
-        "api_gateway",
-        regexes=(_COMBINED,),
-        path="path",
-        level=StatusLevel("status"),
-        metadata=("method", "route", "status", "bytes", "client", "request_id"),
-        timestamp=_COMBINED_TIME,
-    ),
-    Source(
-        "kong-error",
-        "Kong: what went wrong",
-        Containers(names=r"(.*[-_])?kong([-_]\d+)?", stream="stderr"),
-        "api_gateway",
-        regexes=(_NGINX_ERROR, _NGINX_CLIENT),
-        path="path",
-        level=_WORDS,
-        metadata=("severity", "client", "method", "route"),
-    ),
+    _errors("nginx-error", "Nginx", Containers(("nginx",), names=r"(.*[-_])?nginx", stream="stderr")),
+    _requests("kong-access", "Kong", Containers(names=r"(.*[-_])?kong([-_]\d+)?", stream="stdout"), "request_id"),
+    _errors("kong-error", "Kong", Containers(names=r"(.*[-_])?kong([-_]\d+)?", stream="stderr")),
     Source(
         "application",
         "The application's JSON",
@@ -158,17 +159,7 @@ SOURCES = (
         metadata=("method", "route", "status", "request_id"),
         timestamp=Timestamp("time", ("RFC3339Nano", "UnixMs")),
     ),
-    Source(
-        "supabase-rest",
-        "Supabase's PostgREST: one line a request",
-        Containers(names=r"supabase[-_]rest([-_]\d+)?"),
-        "api_gateway",
-        regexes=(_COMBINED,),
-        path="path",
-        level=StatusLevel("status"),
-        metadata=("method", "route", "status", "bytes", "client"),
-        timestamp=_COMBINED_TIME,
-    ),
+    _requests("supabase-rest", "Supabase's PostgREST", Containers(names=r"supabase[-_]rest([-_]\d+)?")),
     Source(
         "supabase-realtime",
         "Supabase's Realtime",
