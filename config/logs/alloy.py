@@ -5,17 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from config.logs.pipeline import (
-    KEPT,
-    PUSH,
-    REFRESH,
-    SOCKET,
-    Stage,
-    container_labels,
-    journal_labels,
-    stages,
-    which_containers,
-)
+from config.logs import pipeline
+from config.logs.pipeline import Stage
 from config.logs.source import Files, Journal
 from config.logs.sources import sources
 from config.settings import Settings
@@ -40,13 +31,13 @@ def alloy_files(settings: Settings) -> dict[str, str]:
         _block(
             "loki.process",
             {"forward_to": _Expression("[loki.write.loki.receiver]")},
-            *(_stage(stage) for stage in stages(settings)),
+            *(_stage(stage) for stage in pipeline.stages(settings)),
             label="lines",
         ),
         _block(
             "loki.write",
             {"external_labels": {"stack": settings.stack}},
-            _block("endpoint", {"url": PUSH, "batch_wait": "500ms", **_RETRIES}),
+            _block("endpoint", {"url": pipeline.PUSH, "batch_wait": "500ms", **_RETRIES}),
             label="loki",
         ),
     ]
@@ -59,24 +50,24 @@ def alloy_files(settings: Settings) -> dict[str, str]:
 def _containers(settings: Settings) -> list[str]:
     """Containers found, their labels, and their lines."""
     return [
-        _block("discovery.docker", {"host": SOCKET, "refresh_interval": REFRESH}, label="containers"),
+        _block("discovery.docker", {"host": pipeline.SOCKET, "refresh_interval": pipeline.REFRESH}, label="containers"),
         _block(
             "discovery.relabel",
             {"targets": _Expression("discovery.docker.containers.targets")},
-            *(_rule(rule) for rule in which_containers(settings)),
-            _rule({"regex": KEPT, "action": "labelkeep"}),
+            *(_rule(rule) for rule in pipeline.which_containers(settings)),
+            _rule({"regex": pipeline.KEPT, "action": "labelkeep"}),
             label="containers",
         ),
         _block(
             "loki.relabel",
             {"forward_to": _Expression("[]")},
-            *(_rule(rule) for rule in container_labels(settings)),
+            *(_rule(rule) for rule in pipeline.container_labels(settings)),
             label="containers",
         ),
         _block(
             "loki.source.docker",
             {
-                "host": SOCKET,
+                "host": pipeline.SOCKET,
                 "targets": _Expression("discovery.relabel.containers.output"),
                 "relabel_rules": _Expression("loki.relabel.containers.rules"),
                 "forward_to": _Expression("[loki.process.lines.receiver]"),
@@ -96,7 +87,7 @@ def _host(settings: Settings) -> list[str]:
         for path in source.found.paths
     ]
     blocks = [
-        _block("local.file_match", {"path_targets": targets, "sync_period": REFRESH}, label="host"),
+        _block("local.file_match", {"path_targets": targets, "sync_period": pipeline.REFRESH}, label="host"),
         _block(
             "loki.source.file",
             {
@@ -115,7 +106,7 @@ def _host(settings: Settings) -> list[str]:
                 _block(
                     "loki.relabel",
                     {"forward_to": _Expression("[]")},
-                    *(_rule(rule) for rule in journal_labels()),
+                    *(_rule(rule) for rule in pipeline.journal_labels()),
                     label="journal",
                 ),
                 _block(

@@ -5,16 +5,8 @@ from typing import Any
 
 import yaml
 
-from config.logs.pipeline import (
-    PUSH,
-    REFRESH,
-    SOCKET,
-    Stage,
-    container_labels,
-    journal_labels,
-    stages,
-    which_containers,
-)
+from config.logs import pipeline
+from config.logs.pipeline import Stage
 from config.logs.source import Files, Journal
 from config.logs.sources import sources
 from config.settings import Settings
@@ -30,7 +22,7 @@ def promtail_files(settings: Settings) -> dict[str, str]:
         "positions": {"filename": "/positions/positions.yaml"},
         "clients": [
             {
-                "url": PUSH,
+                "url": pipeline.PUSH,
                 "external_labels": {"stack": settings.stack},
                 # It gives up in the end, but not before it has tried for some hours.
                 "backoff_config": {"max_period": "5s", "max_retries": 5000},
@@ -42,33 +34,33 @@ def promtail_files(settings: Settings) -> dict[str, str]:
 
 
 def _jobs(settings: Settings) -> Iterable[dict[str, Any]]:
-    pipeline = [_stage(stage) for stage in stages(settings)]
+    read = [_stage(stage) for stage in pipeline.stages(settings)]
     yield {
         "job_name": "containers",
-        "docker_sd_configs": [{"host": SOCKET, "refresh_interval": REFRESH}],
+        "docker_sd_configs": [{"host": pipeline.SOCKET, "refresh_interval": pipeline.REFRESH}],
         "relabel_configs": [
-            *which_containers(settings),
+            *pipeline.which_containers(settings),
             # A container on several networks is found once for each; one is enough.
             {
                 "source_labels": ["__meta_docker_network_name"],
                 "regex": f"{settings.project}-.+-edge",
                 "action": "drop",
             },
-            *container_labels(settings),
+            *pipeline.container_labels(settings),
         ],
-        "pipeline_stages": pipeline,
+        "pipeline_stages": read,
     }
     for source in sources(settings):
         labels = {"service": "host", "component": source.component, "source": source.name}
         if isinstance(source.found, Files):
             paths = [{"targets": ["localhost"], "labels": {**labels, "__path__": path}} for path in source.found.paths]
-            yield {"job_name": source.name, "static_configs": paths, "pipeline_stages": pipeline}
+            yield {"job_name": source.name, "static_configs": paths, "pipeline_stages": read}
         elif isinstance(source.found, Journal):
             yield {
                 "job_name": source.name,
                 "journal": {"path": settings.host_journal, "labels": labels},
-                "relabel_configs": journal_labels(),
-                "pipeline_stages": pipeline,
+                "relabel_configs": pipeline.journal_labels(),
+                "pipeline_stages": read,
             }
 
 
