@@ -95,8 +95,7 @@ def _monitoring_jobs(settings: Settings) -> list[ScrapeJob]:
 
 
 def _own(name: str, port: int, key_metrics: tuple[str, ...], sample_limit: int) -> ScrapeJob:
-    address = f"{name}:{port}"
-    return ScrapeJob(name, "monitoring", name, (ScrapeTarget(address, address, {}),), key_metrics, sample_limit)
+    return _program(name, "monitoring", (f"{name}:{port}",), key_metrics, sample_limit)
 
 
 def _grafana(settings: Settings) -> ScrapeJob:
@@ -104,8 +103,8 @@ def _grafana(settings: Settings) -> ScrapeJob:
     if settings.grafana.mode == "external":
         url = urlsplit(settings.grafana.url)
         scheme, address = url.scheme, url.netloc if url.port else f"{url.netloc}:{443 if url.scheme == 'https' else 80}"
-    targets = () if settings.grafana.mode == "none" else (ScrapeTarget(address, address, {}),)
-    return ScrapeJob("grafana", "monitoring", "grafana", targets, ("grafana_build_info",), 20_000, scheme=scheme)
+    addresses = () if settings.grafana.mode == "none" else (address,)
+    return _program("grafana", "monitoring", addresses, ("grafana_build_info",), 20_000, scheme=scheme)
 
 
 def _exporter_jobs(settings: Settings) -> list[ScrapeJob]:
@@ -168,43 +167,43 @@ def _backend_jobs(settings: Settings) -> list[ScrapeJob]:
     """Programs that speak Prometheus themselves."""
     backend = settings.backend
     return [
-        ScrapeJob(
+        # Kong answers without its plugin, or with the plugin's groups off, and then counts no request.
+        # Its own label `service` (a service behind Kong) arrives as `exported_service`, as ours is the target's.
+        _program(
             "kong",
             "api_gateway",
-            "kong",
-            _addresses(backend.kong),
-            # Kong answers without its plugin, or with the plugin's groups off, and then counts no request.
-            # Its own label `service` (a service behind Kong) arrives as `exported_service`, as ours is the target's.
+            backend.kong,
             ("kong_http_requests_total", "kong_request_latency_ms_bucket", "kong_bandwidth_bytes"),
             50_000,
         ),
-        ScrapeJob(
+        _program(
             "realtime",
             "realtime",
-            "realtime",
-            _addresses(backend.realtime),
+            backend.realtime,
             ("realtime_connections_connected", "realtime_channel_events"),
             50_000,
             authorization_file=REALTIME_TOKEN,
         ),
-        ScrapeJob(
+        _program(
             "websocket",
             "websocket",
-            "websocket",
-            _addresses(backend.websocket),
+            backend.websocket,
             ("websocket_connections", "websocket_messages_total", "websocket_message_latency_seconds_bucket"),
             5_000,
         ),
-        ScrapeJob(
+        _program(
             "application",
             "business",
-            "application",
-            _addresses(backend.application),
+            backend.application,
             ("defillama_subscriptions", "defillama_events_processed_total"),
             10_000,
         ),
     ]
 
 
-def _addresses(addresses: Iterable[str]) -> tuple[ScrapeTarget, ...]:
-    return tuple(ScrapeTarget(address, address, {}) for address in addresses)
+def _program(
+    name: str, component: str, addresses: Iterable[str], key_metrics: tuple[str, ...], sample_limit: int, **more: Any
+) -> ScrapeJob:
+    """The job of a program that speaks for itself: job and service have its name. `more`: further fields of the job."""
+    targets = tuple(ScrapeTarget(address, address, {}) for address in addresses)
+    return ScrapeJob(name, component, name, targets, key_metrics, sample_limit, **more)
