@@ -39,6 +39,16 @@ class Recipe:
     """The program's version where it is one of Debian's packages; else that of the tools."""
 
 
+def _exporter(path: str, port: int, user: str = "nobody") -> Recipe:
+    """An image with nothing but the executable at `path`, which serves its metrics on `port`."""
+    instructions = f"""
+        USER {user}
+        EXPOSE {port}
+        ENTRYPOINT ["{path}"]
+    """
+    return Recipe(instructions, tools={path: path.rpartition("/")[2]})
+
+
 RECIPES: Mapping[str, Recipe] = {
     "prometheus": Recipe(
         tools={"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"},
@@ -91,14 +101,7 @@ RECIPES: Mapping[str, Recipe] = {
             CMD ["run", "/etc/alloy/config.alloy", "--storage.path=/var/lib/alloy/data"]
         """,
     ),
-    "node-exporter": Recipe(
-        tools={"/bin/node_exporter": "node_exporter"},
-        instructions="""
-            USER nobody
-            EXPOSE 9100
-            ENTRYPOINT ["/bin/node_exporter"]
-        """,
-    ),
+    "node-exporter": _exporter("/bin/node_exporter", 9100),
     "cadvisor": Recipe(
         tools={"/usr/bin/cadvisor": "cadvisor"},
         instructions="""
@@ -107,22 +110,8 @@ RECIPES: Mapping[str, Recipe] = {
             ENTRYPOINT ["/usr/bin/cadvisor", "-logtostderr"]
         """,
     ),
-    "postgres-exporter": Recipe(
-        tools={"/bin/postgres_exporter": "postgres_exporter"},
-        instructions="""
-            USER nobody
-            EXPOSE 9187
-            ENTRYPOINT ["/bin/postgres_exporter"]
-        """,
-    ),
-    "redis-exporter": Recipe(
-        tools={"/redis_exporter": "redis_exporter"},
-        instructions="""
-            USER 59000:59000
-            EXPOSE 9121
-            ENTRYPOINT ["/redis_exporter"]
-        """,
-    ),
+    "postgres-exporter": _exporter("/bin/postgres_exporter", 9187),
+    "redis-exporter": _exporter("/redis_exporter", 9121, user="59000:59000"),
     "postgres": Recipe(
         version=base.POSTGRES,
         # The stack starts PostgreSQL and Redis by scripts of its own, so the official entry points are left out.

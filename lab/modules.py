@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab import pages
 from lab.pages import Pages
@@ -40,30 +41,29 @@ class Module:
 
 
 _COMMON_VERSION = "github.com/prometheus/common/version.Version"
-_LOKI_VERSION = "github.com/grafana/loki/v3/pkg/util/build.Version"
+_LOKI = "github.com/grafana/loki/v3"
+_LOKI_VERSION = f"{_LOKI}/pkg/util/build.Version"
+
+
+def _program(name: str, source: str, minutes: str, package: str = "", **more: Any) -> Module:
+    """A module with one executable, called as the last part of its package; `package` lies below `source`.
+
+    `more`: further fields of the module.
+    """
+    path = source + package
+    return Module(name, {path.rpartition("/")[2]: path}, source, minutes, **more)
+
 
 MODULES = (
-    Module(
-        "node-exporter",
-        {"node_exporter": "github.com/prometheus/node_exporter"},
-        source="github.com/prometheus/node_exporter",
-        minutes="half a minute",
-        symbol=_COMMON_VERSION,
-    ),
-    Module(
+    _program("node-exporter", "github.com/prometheus/node_exporter", "half a minute", symbol=_COMMON_VERSION),
+    _program(
         "postgres-exporter",
-        {"postgres_exporter": "github.com/prometheus-community/postgres_exporter/cmd/postgres_exporter"},
-        source="github.com/prometheus-community/postgres_exporter",
-        minutes="half a minute",
+        "github.com/prometheus-community/postgres_exporter",
+        "half a minute",
+        "/cmd/postgres_exporter",
         symbol=_COMMON_VERSION,
     ),
-    Module(
-        "redis-exporter",
-        {"redis_exporter": "github.com/oliver006/redis_exporter"},
-        source="github.com/oliver006/redis_exporter",
-        minutes="half a minute",
-        symbol="main.BuildVersion",
-    ),
+    _program("redis-exporter", "github.com/oliver006/redis_exporter", "half a minute", symbol="main.BuildVersion"),
     Module(
         "cadvisor",
         {"cadvisor": "."},
@@ -82,18 +82,8 @@ MODULES = (
         symbol=_COMMON_VERSION,
         pages=pages.ALERTMANAGER,
     ),
-    Module(
-        "dashboard-linter",
-        {"dashboard-linter": "github.com/grafana/dashboard-linter"},
-        source="github.com/grafana/dashboard-linter",
-        minutes="a minute",
-    ),
-    Module(
-        "pint",
-        {"pint": "github.com/cloudflare/pint/cmd/pint"},
-        source="github.com/cloudflare/pint",
-        minutes="a minute",
-    ),
+    _program("dashboard-linter", "github.com/grafana/dashboard-linter", "a minute"),
+    _program("pint", "github.com/cloudflare/pint", "a minute", "/cmd/pint"),
     Module(
         "compose",
         {"docker-compose": "github.com/docker/compose/v2/cmd"},
@@ -121,26 +111,13 @@ MODULES = (
         symbol=_COMMON_VERSION,
         pages=pages.PROMETHEUS,
     ),
-    Module(
-        "loki",
-        {"loki": "github.com/grafana/loki/v3/cmd/loki"},
-        source="github.com/grafana/loki/v3",
-        minutes="4 minutes",
-        symbol=_LOKI_VERSION,
-        shared=True,
-    ),
-    Module(
-        "promtail",
-        {"promtail": "github.com/grafana/loki/v3/clients/cmd/promtail"},
-        source="github.com/grafana/loki/v3",
-        minutes="3 minutes",
-        symbol=_LOKI_VERSION,
-    ),
-    Module(
+    _program("loki", _LOKI, "4 minutes", "/cmd/loki", symbol=_LOKI_VERSION, shared=True),
+    _program("promtail", _LOKI, "3 minutes", "/clients/cmd/promtail", symbol=_LOKI_VERSION),
+    _program(
         "pulumi",
-        {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
-        source="github.com/pulumi/pulumi/pkg/v3",
-        minutes="3 minutes",
+        "github.com/pulumi/pulumi/pkg/v3",
+        "3 minutes",
+        "/cmd/pulumi",
         symbol="github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
         shared=True,
     ),
