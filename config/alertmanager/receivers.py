@@ -11,6 +11,8 @@ from config.settings import Settings
 SECRETS = "/run/config"
 """Where the secrets lie as files, in Alertmanager's container."""
 
+_TITLE = '{{ template "monitoring.title" . }}'
+_TEXT = '{{ template "monitoring.text" . }}'
 # A server that takes a request and never answers would hold it until the next one is due: up to ten minutes.
 _TIMEOUT = "10s"
 # From the shades of a traffic light; P3 is the last.
@@ -121,7 +123,7 @@ def _pagerduty(alerting: Alerting, secret: str, *, url: str = "", send_resolved:
                 "send_resolved": send_resolved,
                 "client": "{{ .CommonLabels.project }} {{ .CommonLabels.stack }}",
                 "client_url": '{{ template "monitoring.alertmanager" . }}',
-                "description": '{{ template "monitoring.title" . }}',
+                "description": _TITLE,
                 "source": "{{ or .CommonLabels.instance .CommonLabels.service .CommonLabels.stack .ExternalURL }}",
                 "severity": _SEVERITY,
                 "component": '{{ or .CommonLabels.component "unknown" }}',
@@ -151,10 +153,10 @@ def _slack(alerting: Alerting, secret: str, *, send_resolved: bool = True) -> di
                 "api_url_file": f"{SECRETS}/{secret}",
                 "send_resolved": send_resolved,
                 "color": _COLOR,
-                "title": '{{ template "monitoring.title" . }}',
+                "title": _TITLE,
                 "title_link": '{{ template "monitoring.alertmanager" . }}',
                 "text": '{{ template "slack.text" . }}',
-                "fallback": '{{ template "monitoring.title" . }}',
+                "fallback": _TITLE,
                 # Not the text: what others put into labels must not become bold, struck through or code.
                 "mrkdwn_in": ["pretext"],
                 "actions": [
@@ -175,8 +177,8 @@ def _email(alerting: Alerting, address: str, *, send_resolved: bool = True) -> d
             {
                 "to": address,
                 "send_resolved": send_resolved,
-                "headers": {"Subject": '{{ template "monitoring.title" . }}'},
-                "text": '{{ template "monitoring.text" . }}',
+                "headers": {"Subject": _TITLE},
+                "text": _TEXT,
                 "html": '{{ template "email.html" . }}',
                 **({"tls_config": {"ca": alerting.ca}} if alerting.ca else {}),
             }
@@ -190,50 +192,41 @@ def _webhook(alerting: Alerting, secret: str, *, send_resolved: bool) -> dict[st
 
 
 def _opsgenie(alerting: Alerting, receiver: Receiver) -> dict[str, Any]:
-    return {
-        "opsgenie_configs": [
-            {
-                "api_key_file": f"{SECRETS}/{_secret_file(receiver)}",
-                **({"api_url": receiver.url} if receiver.url else {}),
-                "send_resolved": receiver.send_resolved,
-                "message": '{{ template "monitoring.title" . }}',
-                "description": '{{ template "monitoring.text" . }}',
-                "source": "{{ .CommonLabels.project }}-{{ .CommonLabels.stack }}",
-                "entity": "{{ or .CommonLabels.instance .CommonLabels.component }}",
-                "priority": "{{ .CommonLabels.priority }}",
-                "tags": "{{ .CommonLabels.component }},{{ .CommonLabels.stack }}",
-                **_trust(alerting),
-            }
-        ]
+    message = {
+        "message": _TITLE,
+        "description": _TEXT,
+        "source": "{{ .CommonLabels.project }}-{{ .CommonLabels.stack }}",
+        "entity": "{{ or .CommonLabels.instance .CommonLabels.component }}",
+        "priority": "{{ .CommonLabels.priority }}",
+        "tags": "{{ .CommonLabels.component }},{{ .CommonLabels.stack }}",
     }
+    return _service("opsgenie", "api_key_file", message, alerting, receiver, **_api(receiver))
 
 
 def _teams(alerting: Alerting, receiver: Receiver) -> dict[str, Any]:
-    return {
-        "msteamsv2_configs": [
-            {
-                "webhook_url_file": f"{SECRETS}/{_secret_file(receiver)}",
-                "send_resolved": receiver.send_resolved,
-                "title": '{{ template "monitoring.title" . }}',
-                "text": '{{ template "monitoring.text" . }}',
-                **_trust(alerting),
-            }
-        ]
-    }
+    return _service("msteamsv2", "webhook_url_file", {"title": _TITLE, "text": _TEXT}, alerting, receiver)
 
 
 def _telegram(alerting: Alerting, receiver: Receiver) -> dict[str, Any]:
     """A plain message: without a parse mode nothing in it is markup. Alertmanager cuts it to Telegram's length."""
-    return {
-        "telegram_configs": [
-            {
-                "bot_token_file": f"{SECRETS}/{_secret_file(receiver)}",
-                "chat_id": receiver.chat,
-                "parse_mode": "",
-                **({"api_url": receiver.url} if receiver.url else {}),
-                "send_resolved": receiver.send_resolved,
-                "message": '{{ template "monitoring.title" . }}\n\n{{ template "monitoring.text" . }}',
-                **_trust(alerting),
-            }
-        ]
+    message = {"message": f"{_TITLE}\n\n{_TEXT}"}
+    chat = {"chat_id": receiver.chat, "parse_mode": "", **_api(receiver)}
+    return _service("telegram", "bot_token_file", message, alerting, receiver, **chat)
+
+
+def _api(receiver: Receiver) -> dict[str, Any]:
+    return {"api_url": receiver.url} if receiver.url else {}
+
+
+def _service(
+    kind: str, secret: str, message: Mapping[str, str], alerting: Alerting, receiver: Receiver, **more: Any
+) -> dict[str, Any]:
+    """A service as Alertmanager calls it, the key under which it reads the secret's file, and what it is to say."""
+    config = {
+        secret: f"{SECRETS}/{_secret_file(receiver)}",
+        **more,
+        "send_resolved": receiver.send_resolved,
+        **message,
+        **_trust(alerting),
     }
+    return {f"{kind}_configs": [config]}
