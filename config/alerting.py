@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
+from config.values import matching
+
 if TYPE_CHECKING:
     from config.keys import Keys
 
@@ -17,19 +19,12 @@ OWN_RECEIVERS = ("P1", "P1-email", "P2", "P2-email", "P3", "heartbeat")
 # In the order of Alertmanager, whose ranges do not go over the end of the week.
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
-_MATCHER = re.compile(r'[a-zA-Z_]\w*\s*(=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
 _TIMES = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d|24:00)")
 
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value) or value in OWN_RECEIVERS:
         raise ValueError("must be at most 40 of a-z, 0-9 and '-', and none of the stack's own receivers")
-    return value
-
-
-def _matcher(value: str) -> str:
-    if not _MATCHER.fullmatch(value):
-        raise ValueError('must be a matcher as Alertmanager writes it, such as component="database" or team=~"a|b"')
     return value
 
 
@@ -62,7 +57,13 @@ def _below_p1(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-Matcher = Annotated[str, AfterValidator(_matcher)]
+Matcher = Annotated[
+    str,
+    matching(
+        r'[a-zA-Z_]\w*\s*(=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"',
+        'must be a matcher as Alertmanager writes it, such as component="database" or team=~"a|b"',
+    ),
+]
 
 
 class _Entry(BaseModel):

@@ -22,12 +22,11 @@ _WHOLE_DAYS = re.compile(r"\d+[dw]")
 _DAYS = {"d": 1, "w": 7}
 _MOST_DAYS = 3650
 _MATCHER = r'\s*[a-z_]+\s*(=|!=|=~|!~)\s*"[^"\\]*"\s*'
-_STREAM_SELECTOR = re.compile(rf"\{{{_MATCHER}(,{_MATCHER})*\}}")
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
 # Underscores are not for host names, but containers have them, such as supabase_db.
 _NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*")
-# What Docker allows: moby, daemon/names.
-_DOCKER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+# What Docker allows (moby, daemon/names), and none.
+_DOCKER_NAME = r"([a-zA-Z0-9][a-zA-Z0-9_.-]*)?"
 # It becomes part of a connection string.
 _DATABASE = re.compile(r"[A-Za-z0-9_.$-]+")
 # The longest name that PostgreSQL keeps (NAMEDATALEN - 1).
@@ -40,6 +39,17 @@ def shortened(value: object, *, quoted: bool = True) -> str:
     """The value as a message shows it: quoted, and cut where it is long."""
     text = repr(value) if quoted else str(value)
     return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}… ({len(str(value)):,} characters)"
+
+
+def matching(form: str, wrong: str) -> AfterValidator:
+    """A check that the whole of a value has this `form`, a regular expression; `wrong` says what it must be."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(form, value):
+            raise ValueError(wrong)
+        return value
+
+    return AfterValidator(check)
 
 
 def _duration(value: str) -> str:
@@ -69,12 +79,6 @@ def _days(value: str) -> str:
         raise ValueError("must be whole days or weeks, such as 30d or 4w, and not zero")
     if int(value[:-1]) * _DAYS[value[-1]] > _MOST_DAYS:
         raise ValueError(f"must be at most {_MOST_DAYS}d")
-    return value
-
-
-def _stream_selector(value: str) -> str:
-    if not _STREAM_SELECTOR.fullmatch(value):
-        raise ValueError('must be a selector of labels as LogQL has it, such as {service="nginx",level="info"}')
     return value
 
 
@@ -176,12 +180,6 @@ def _docker_host(value: str) -> str:
     return value
 
 
-def _docker_network(value: str) -> str:
-    if value and not _DOCKER_NAME.fullmatch(value):
-        raise ValueError("must be the name of a Docker network: letters, digits, '_', '.' and '-'")
-    return value
-
-
 def _registry(value: str) -> str:
     """A registry's host and, maybe, a path. Docker takes a first part without dot, port or `localhost` for a path."""
     host, _, path = value.rstrip("/").partition("/")
@@ -235,7 +233,13 @@ Interval = Annotated[
     Duration, AfterValidator(_between("1s", "1m", "rules look at windows of five minutes, which need several samples"))
 ]
 Retention = Annotated[Duration, AfterValidator(_between("2h", "10y", "Prometheus keeps blocks of two hours"))]
-StreamSelector = Annotated[str, AfterValidator(_stream_selector)]
+StreamSelector = Annotated[
+    str,
+    matching(
+        rf"\{{{_MATCHER}(,{_MATCHER})*\}}",
+        'must be a selector of labels as LogQL has it, such as {service="nginx",level="info"}',
+    ),
+]
 Days = Annotated[str, AfterValidator(_days)]
 IpAddress = Annotated[str, AfterValidator(_ip_address)]
 HostName = Annotated[str, AfterValidator(_host)]
@@ -245,7 +249,9 @@ Url = Annotated[str, AfterValidator(_url)]
 SecretUrl = Annotated[SecretStr | None, AfterValidator(_secret_url)]
 Regex = Annotated[str, AfterValidator(_regex)]
 DockerHost = Annotated[str, AfterValidator(_docker_host)]
-DockerNetwork = Annotated[str, AfterValidator(_docker_network)]
+DockerNetwork = Annotated[
+    str, matching(_DOCKER_NAME, "must be the name of a Docker network: letters, digits, '_', '.' and '-'")
+]
 Registry = Annotated[str, AfterValidator(_registry)]
 File = Annotated[str, AfterValidator(_file)]
 User = Annotated[str, AfterValidator(_user)]
