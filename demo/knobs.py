@@ -65,43 +65,49 @@ class Knob:
         return int(value) if self.whole else float(value)
 
 
+def _flag(name: str, default: bool, description: str, *provokes: str) -> Knob:
+    return Knob(name, default, "flag", description, provokes)
+
+
+def _ratio(name: str, default: float, description: str, *provokes: str) -> Knob:
+    return Knob(name, default, "ratio", description, provokes, high=1)
+
+
+def _number(
+    name: str, default: float, high: float, unit: str, description: str, *provokes: str, low: float = 0
+) -> Knob:
+    return Knob(name, default, unit, description, provokes, low, high)
+
+
+def _count(name: str, default: int, high: int, unit: str, description: str, *provokes: str, low: int = 0) -> Knob:
+    return Knob(name, default, unit, description, provokes, low, high, whole=True)
+
+
 KNOBS = (
     # Kong, the API gateway
-    Knob("kong_up", True, "flag", "Kong answers on its port; false refuses connections", ("KongDown", "ServiceDown")),
-    Knob(
-        "kong_request_rate",
-        40,
-        "requests/s",
-        "requests through Kong",
-        ("KongHighRequestRate", "KongNoRequests"),
-        high=5000,
+    _flag("kong_up", True, "Kong answers on its port; false refuses connections", "KongDown", "ServiceDown"),
+    _number(
+        "kong_request_rate", 40, 5000, "requests/s", "requests through Kong", "KongHighRequestRate", "KongNoRequests"
     ),
-    Knob(
+    _ratio(
         "kong_error_ratio",
         0.0005,
-        "ratio",
         "share of requests that end in a 5xx",
-        ("KongHighErrorRate", "APIErrorBudgetBurnFast", "APIErrorBudgetBurnSlow"),
-        high=1,
+        "KongHighErrorRate",
+        "APIErrorBudgetBurnFast",
+        "APIErrorBudgetBurnSlow",
     ),
-    Knob(
-        "kong_client_error_ratio",
-        0.02,
-        "ratio",
-        "share of requests that end in a 4xx",
-        ("KongHighClientErrorRate",),
-        high=1,
-    ),
-    Knob(
+    _ratio("kong_client_error_ratio", 0.02, "share of requests that end in a 4xx", "KongHighClientErrorRate"),
+    _number(
         "kong_latency_ms",
         30,
+        60_000,
         "ms",
         "median latency of the upstreams; other routes than REST are a fixed factor off it",
-        ("KongHighLatency",),
+        "KongHighLatency",
         low=1,
-        high=60_000,
     ),
-    Knob("kong_response_bytes", 4096, "bytes", "median size of a response", low=1, high=10_000_000),
+    _number("kong_response_bytes", 4096, 10_000_000, "bytes", "median size of a response", low=1),
     Knob(
         "kong_metrics",
         KONG_METRIC_GROUPS,
@@ -110,271 +116,222 @@ KNOBS = (
         ("KeyMetricAbsent",),
         choices=KONG_METRIC_GROUPS,
     ),
-    Knob(
+    _count(
         "kong_unhealthy_targets",
         0,
+        6,
         "targets",
         "upstream targets that fail their health check",
-        ("KongUpstreamUnhealthy",),
-        high=6,
-        whole=True,
+        "KongUpstreamUnhealthy",
     ),
-    Knob("kong_datastore_reachable", True, "flag", "Kong reaches its database"),
-    Knob(
+    _flag("kong_datastore_reachable", True, "Kong reaches its database"),
+    _number(
         "kong_metric_errors_per_minute",
         0,
+        6000,
         "errors/min",
         "errors of Kong's own metrics library",
-        ("KongMetricErrors",),
-        high=6000,
+        "KongMetricErrors",
     ),
-    Knob(
-        "kong_shared_dict_usage",
-        0.1,
-        "ratio",
-        "share of Kong's shared memory zones in use",
-        ("KongSharedDictNearlyFull",),
-        high=1,
-    ),
+    _ratio("kong_shared_dict_usage", 0.1, "share of Kong's shared memory zones in use", "KongSharedDictNearlyFull"),
     # The WebSocket server
-    Knob(
+    _flag(
         "websocket_up",
         True,
-        "flag",
         "the WebSocket server answers on its port; false refuses connections",
-        ("WebSocketServerDown", "ServiceDown"),
+        "WebSocketServerDown",
+        "ServiceDown",
     ),
-    Knob(
+    _count(
         "websocket_connections",
         250,
+        1_000_000,
         "connections",
         "open connections",
-        ("WebSocketHighConnectionCount", "WebSocketConnectionsDropped"),
-        high=1_000_000,
-        whole=True,
+        "WebSocketHighConnectionCount",
+        "WebSocketConnectionsDropped",
     ),
-    Knob(
-        "websocket_message_rate",
-        60,
-        "messages/s",
-        "messages, both directions together",
-        ("WebSocketNoMessages",),
-        high=5000,
+    _number(
+        "websocket_message_rate", 60, 5000, "messages/s", "messages, both directions together", "WebSocketNoMessages"
     ),
-    Knob(
+    _ratio(
         "websocket_error_ratio",
         0.0005,
-        "ratio",
         "share of messages that fail",
-        ("WebSocketHighErrorRate", "WebSocketErrorBudgetBurnFast", "WebSocketErrorBudgetBurnSlow"),
-        high=1,
+        "WebSocketHighErrorRate",
+        "WebSocketErrorBudgetBurnFast",
+        "WebSocketErrorBudgetBurnSlow",
     ),
-    Knob(
+    _number(
         "websocket_latency_seconds",
         0.02,
+        60,
         "s",
         "median time from a message's arrival to its delivery",
-        ("WebSocketHighLatency",),
+        "WebSocketHighLatency",
         low=0.001,
-        high=60,
     ),
     # Supabase Realtime
-    Knob(
-        "realtime_up",
-        True,
-        "flag",
-        "Realtime answers on its port; false refuses connections",
-        ("RealtimeDown", "ServiceDown"),
+    _flag(
+        "realtime_up", True, "Realtime answers on its port; false refuses connections", "RealtimeDown", "ServiceDown"
     ),
-    Knob(
+    _count(
         "realtime_channels",
         120,
+        1_000_000,
         "connections",
         "clients with at least one channel",
-        ("RealtimeHighChannelCount",),
-        high=1_000_000,
-        whole=True,
+        "RealtimeHighChannelCount",
     ),
-    Knob(
+    _number(
         "realtime_event_rate",
         30,
+        100_000,
         "events/s",
         "broadcast events; without any, nor presence and database events, there are no events at all",
-        ("RealtimeHighEventRate", "RealtimeNoEvents"),
-        high=100_000,
+        "RealtimeHighEventRate",
+        "RealtimeNoEvents",
     ),
-    Knob("realtime_presence_rate", 5, "events/s", "presence events", high=100_000),
-    Knob("realtime_db_event_rate", 10, "events/s", "database change events", high=100_000),
-    Knob("realtime_join_rate", 1, "joins/s", "channel joins", high=10_000),
-    Knob("realtime_error_rate", 0, "errors/s", "joins that fail", ("RealtimeChannelErrors",), high=10_000),
-    Knob("realtime_latency_ms", 12, "ms", "median time to handle a channel message", low=1, high=60_000),
-    Knob(
+    _number("realtime_presence_rate", 5, 100_000, "events/s", "presence events"),
+    _number("realtime_db_event_rate", 10, 100_000, "events/s", "database change events"),
+    _number("realtime_join_rate", 1, 10_000, "joins/s", "channel joins"),
+    _number("realtime_error_rate", 0, 10_000, "errors/s", "joins that fail", "RealtimeChannelErrors"),
+    _number("realtime_latency_ms", 12, 60_000, "ms", "median time to handle a channel message", low=1),
+    _number(
         "realtime_replication_ms",
         15,
+        60_000,
         "ms",
         "median time to read the database's changes",
-        ("RealtimeReplicationSlow",),
+        "RealtimeReplicationSlow",
         low=1,
-        high=60_000,
     ),
     # The application
-    Knob(
-        "application_up",
-        True,
-        "flag",
-        "the application answers on its metrics port; false refuses connections",
-        ("ServiceDown",),
+    _flag(
+        "application_up", True, "the application answers on its metrics port; false refuses connections", "ServiceDown"
     ),
-    Knob("subscriptions", 10_000, "subscriptions", "usual number of subscriptions", low=1, high=10_000_000, whole=True),
-    Knob("subscribe_rate", 0.5, "subscriptions/s", "new subscriptions", ("LowSubscriptionRate",), high=1000),
-    Knob(
+    _count("subscriptions", 10_000, 10_000_000, "subscriptions", "usual number of subscriptions", low=1),
+    _number("subscribe_rate", 0.5, 1000, "subscriptions/s", "new subscriptions", "LowSubscriptionRate"),
+    _number(
         "unsubscribe_rate",
         0.5,
+        1000,
         "subscriptions/s",
         "cancelled subscriptions, at the usual number of them; fewer left, fewer cancelled",
-        ("HighUnsubscribeRate", "ActiveSubscriptionsDropped"),
-        high=1000,
+        "HighUnsubscribeRate",
+        "ActiveSubscriptionsDropped",
     ),
-    Knob("event_rate", 8, "events/s", "events the application processes", ("NoEventsProcessed",), high=5000),
-    Knob("alert_ratio", 0.05, "ratio", "share of events that trigger an alert to users", high=1),
-    Knob(
+    _number("event_rate", 8, 5000, "events/s", "events the application processes", "NoEventsProcessed"),
+    _ratio("alert_ratio", 0.05, "share of events that trigger an alert to users"),
+    _number(
         "notifications_per_alert",
         1.6,
+        100,
         "notifications",
         "notifications sent for each such alert",
-        ("NotificationsStalled",),
-        high=100,
+        "NotificationsStalled",
     ),
-    Knob(
+    _ratio(
         "cache_hit_ratio",
         0.93,
-        "ratio",
         "share of Redis look-ups that find their key",
-        ("BusinessCacheHitRatioLow", "RedisLowHitRatio"),
-        high=1,
+        "BusinessCacheHitRatioLow",
+        "RedisLowHitRatio",
     ),
-    Knob(
+    _number(
         "query_seconds",
         0,
+        30,
         "s",
         "time added to each database query of the application",
-        ("BusinessQueriesSlow", "PostgreSQLSlowQueries"),
-        high=30,
+        "BusinessQueriesSlow",
+        "PostgreSQLSlowQueries",
     ),
     # PostgreSQL, for real
-    Knob("postgres_transaction_rate", 5, "transactions/s", "transactions, one after the other", high=500),
-    Knob(
-        "postgres_rollback_ratio",
-        0.01,
-        "ratio",
-        "share of transactions rolled back",
-        ("PostgreSQLHighRollbackRate",),
-        high=1,
-    ),
-    Knob(
+    _number("postgres_transaction_rate", 5, 500, "transactions/s", "transactions, one after the other"),
+    _ratio("postgres_rollback_ratio", 0.01, "share of transactions rolled back", "PostgreSQLHighRollbackRate"),
+    _count(
         "postgres_connections",
         0,
+        500,
         "connections",
         "idle connections held open beyond those that work; four fewer than the server grants are the most",
-        ("PostgreSQLTooManyConnections",),
-        high=500,
-        whole=True,
+        "PostgreSQLTooManyConnections",
     ),
-    Knob(
+    _number(
         "postgres_deadlocks_per_minute",
         0,
+        40,
         "deadlocks/min",
         "deadlocks, each between two transactions; the server takes a second to see one",
-        ("PostgreSQLDeadlocks",),
-        high=40,
+        "PostgreSQLDeadlocks",
     ),
-    Knob(
+    _number(
         "postgres_slow_queries_per_minute",
         2,
+        600,
         "queries/min",
         "slow queries, one after the other",
-        ("PostgreSQLSlowQueries",),
-        high=600,
+        "PostgreSQLSlowQueries",
     ),
-    Knob("postgres_slow_query_seconds", 0.5, "s", "how long a slow query takes", high=30),
-    Knob(
+    _number("postgres_slow_query_seconds", 0.5, 30, "s", "how long a slow query takes"),
+    _number(
         "postgres_long_transaction_seconds",
         0,
+        3600,
         "s",
         "keep one transaction open and idle this long, again and again; 0 is none",
-        ("PostgreSQLLongTransaction",),
-        high=3600,
+        "PostgreSQLLongTransaction",
     ),
-    Knob(
+    _flag(
         "postgres_replica_paused",
         False,
-        "flag",
         "the replica stops replaying, so its lag grows",
-        ("PostgreSQLHighReplicationLag",),
+        "PostgreSQLHighReplicationLag",
     ),
-    Knob(
+    _number(
         "postgres_failed_logins_per_minute",
         0,
+        600,
         "log-ins/min",
         "log-ins with a wrong password, one after the other",
-        ("AuthenticationFailures",),
-        high=600,
+        "AuthenticationFailures",
     ),
-    Knob(
+    _number(
         "postgres_fatal_errors_per_minute",
         0,
+        600,
         "errors/min",
         "log-ins to a database that does not exist, which is a FATAL error",
-        ("PostgreSQLFatal",),
-        high=600,
+        "PostgreSQLFatal",
     ),
     # Nginx, for real, and the API behind it
-    Knob("api_request_rate", 5, "requests/s", "requests to the API through Nginx, one after the other", high=200),
-    Knob(
-        "api_error_ratio",
-        0.0005,
-        "ratio",
-        "share of the API's answers that are a 500",
-        ("NginxServerErrors",),
-        high=1,
-    ),
-    Knob(
-        "api_unauthorized_ratio",
-        0.001,
-        "ratio",
-        "share of the API's answers that are a 401",
-        ("AuthenticationFailures",),
-        high=1,
-    ),
+    _number("api_request_rate", 5, 200, "requests/s", "requests to the API through Nginx, one after the other"),
+    _ratio("api_error_ratio", 0.0005, "share of the API's answers that are a 500", "NginxServerErrors"),
+    _ratio("api_unauthorized_ratio", 0.001, "share of the API's answers that are a 401", "AuthenticationFailures"),
     # Redis, for real
-    Knob("redis_command_rate", 50, "commands/s", "cache look-ups and updates", high=5000),
-    Knob(
+    _number("redis_command_rate", 50, 5000, "commands/s", "cache look-ups and updates"),
+    _count(
         "redis_connections",
         0,
+        5000,
         "connections",
         "idle clients beyond those that work; twelve fewer than maxclients are the most",
-        ("RedisHighConnectionCount",),
-        high=5000,
-        whole=True,
+        "RedisHighConnectionCount",
     ),
-    Knob(
+    _count(
         "redis_fill_bytes",
         0,
+        1_000_000_000,
         "bytes",
         "memory filled with ballast; more than maxmemory makes Redis evict without end",
-        ("RedisHighMemoryUsage", "RedisHighEvictionRate"),
-        high=1_000_000_000,
-        whole=True,
+        "RedisHighMemoryUsage",
+        "RedisHighEvictionRate",
     ),
     # The logs
-    Knob("log_rate", 4, "lines/s", "log lines about single requests and events", high=1000),
-    Knob(
-        "log_error_rate",
-        0,
-        "lines/s",
-        "log lines of level error, beyond those of real trouble",
-        ("LogErrorBurst",),
-        high=100,
+    _number("log_rate", 4, 1000, "lines/s", "log lines about single requests and events"),
+    _number(
+        "log_error_rate", 0, 100, "lines/s", "log lines of level error, beyond those of real trouble", "LogErrorBurst"
     ),
 )
 
