@@ -6,7 +6,7 @@ manager: entering breaks, leaving mends.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -189,106 +189,85 @@ def _touching(*things: str) -> frozenset[str]:
     return frozenset(things)
 
 
+def _turned(
+    what: str,
+    alerts: Collection[str] | Mapping[str, Mapping[str, str]],
+    *touches: str,
+    alone: bool = False,
+    **knobs: Any,
+) -> Fault:
+    """A fault that turns knobs of the demo: knob -> value."""
+    labels = alerts if isinstance(alerts, Mapping) else {alert: {} for alert in alerts}
+    return Fault(what, labels, turn(**knobs), _touching(*touches), alone)
+
+
 def _probe(seconds: int) -> int:
     """Seconds as Docker's API wants them."""
     return seconds * 1_000_000_000
 
 
+_PRIMARY = {"instance": "postgres:5432"}
+
 # The gentle ones first: they run all at once. Each that disturbs what others need to be seen waits for these.
 FAULTS = (
-    Fault(
-        "half of the API requests fail",
-        {"KongHighErrorRate": {}, "APIErrorBudgetBurnFast": {}},
-        turn(kong_error_ratio=0.5),
-        _touching("kong"),
+    _turned(
+        "half of the API requests fail", ["KongHighErrorRate", "APIErrorBudgetBurnFast"], "kong", kong_error_ratio=0.5
     ),
-    Fault("API requests are slow", {"KongHighLatency": {}}, turn(kong_latency_ms=3000), _touching("kong")),
-    Fault(
-        "very many API requests",
-        {"KongHighRequestRate": {}},
-        turn(kong_request_rate=3000),
-        _touching("kong", "kong-load"),
+    _turned("API requests are slow", ["KongHighLatency"], "kong", kong_latency_ms=3000),
+    _turned("very many API requests", ["KongHighRequestRate"], "kong", "kong-load", kong_request_rate=3000),
+    _turned("targets fail their checks", ["KongUpstreamUnhealthy"], "kong", kong_unhealthy_targets=2),
+    _turned("Kong loses metrics", ["KongMetricErrors"], "kong", kong_metric_errors_per_minute=60),
+    _turned(
+        "very many WebSocket connections", ["WebSocketHighConnectionCount"], "websocket", websocket_connections=8000
     ),
-    Fault(
-        "targets fail their checks", {"KongUpstreamUnhealthy": {}}, turn(kong_unhealthy_targets=2), _touching("kong")
-    ),
-    Fault("Kong loses metrics", {"KongMetricErrors": {}}, turn(kong_metric_errors_per_minute=60), _touching("kong")),
-    Fault(
-        "very many WebSocket connections",
-        {"WebSocketHighConnectionCount": {}},
-        turn(websocket_connections=8000),
-        _touching("websocket"),
-    ),
-    Fault("messages are late", {"WebSocketHighLatency": {}}, turn(websocket_latency_seconds=2), _touching("websocket")),
-    Fault(
+    _turned("messages are late", ["WebSocketHighLatency"], "websocket", websocket_latency_seconds=2),
+    _turned(
         "a third of the messages fails",
-        {"WebSocketHighErrorRate": {}, "WebSocketErrorBudgetBurnFast": {}},
-        turn(websocket_error_ratio=0.33),
-        _touching("websocket"),
+        ["WebSocketHighErrorRate", "WebSocketErrorBudgetBurnFast"],
+        "websocket",
+        websocket_error_ratio=0.33,
     ),
-    Fault(
-        "very many clients with channels",
-        {"RealtimeHighChannelCount": {}},
-        turn(realtime_channels=8000),
-        _touching("realtime"),
-    ),
-    Fault("very many events", {"RealtimeHighEventRate": {}}, turn(realtime_event_rate=20_000), _touching("realtime")),
-    Fault("joins fail", {"RealtimeChannelErrors": {}}, turn(realtime_error_rate=10), _touching("realtime")),
-    Fault(
-        "users leave",
-        {"HighUnsubscribeRate": {}, "ActiveSubscriptionsDropped": {}},
-        turn(unsubscribe_rate=150),
-        _touching("application"),
-    ),
-    Fault("nobody subscribes", {"LowSubscriptionRate": {}}, turn(subscribe_rate=0), _touching("application")),
-    Fault("no events", {"NoEventsProcessed": {}}, turn(event_rate=0), _touching("application", "events")),
-    Fault("slow queries", {"BusinessQueriesSlow": {}}, turn(query_seconds=3), _touching("application")),
-    Fault(
-        "a cold cache", {"BusinessCacheHitRatioLow": {}}, turn(cache_hit_ratio=0.1), _touching("application", "redis")
-    ),
-    Fault(
+    _turned("very many clients with channels", ["RealtimeHighChannelCount"], "realtime", realtime_channels=8000),
+    _turned("very many events", ["RealtimeHighEventRate"], "realtime", realtime_event_rate=20_000),
+    _turned("joins fail", ["RealtimeChannelErrors"], "realtime", realtime_error_rate=10),
+    _turned("users leave", ["HighUnsubscribeRate", "ActiveSubscriptionsDropped"], "application", unsubscribe_rate=150),
+    _turned("nobody subscribes", ["LowSubscriptionRate"], "application", subscribe_rate=0),
+    _turned("no events", ["NoEventsProcessed"], "application", "events", event_rate=0),
+    _turned("slow queries", ["BusinessQueriesSlow"], "application", query_seconds=3),
+    _turned("a cold cache", ["BusinessCacheHitRatioLow"], "application", "redis", cache_hit_ratio=0.1),
+    _turned(
         "nearly all connections to PostgreSQL taken",
-        {"PostgreSQLTooManyConnections": {"instance": "postgres:5432"}},
-        turn(postgres_connections=60),
-        _touching("postgres"),
+        {"PostgreSQLTooManyConnections": _PRIMARY},
+        "postgres",
+        postgres_connections=60,
     ),
-    Fault("deadlocks", {"PostgreSQLDeadlocks": {}}, turn(postgres_deadlocks_per_minute=20), _touching("postgres")),
-    Fault(
-        "slow statements",
-        {"PostgreSQLSlowQueries": {"instance": "postgres:5432"}},
-        turn(postgres_slow_queries_per_minute=120),
-        _touching("postgres"),
-    ),
+    _turned("deadlocks", ["PostgreSQLDeadlocks"], "postgres", postgres_deadlocks_per_minute=20),
+    _turned("slow statements", {"PostgreSQLSlowQueries": _PRIMARY}, "postgres", postgres_slow_queries_per_minute=120),
     # Alerts on lines, by Loki's ruler.
-    Fault("a burst of errors", {"LogErrorBurst": {"service": "demo"}}, turn(log_error_rate=2), _touching("logs")),
-    Fault(
+    _turned("a burst of errors", {"LogErrorBurst": {"service": "demo"}}, "logs", log_error_rate=2),
+    _turned(
         "log-ins to a database that does not exist",
         {"PostgreSQLFatal": {"sqlstate": "3D000"}},
-        turn(postgres_fatal_errors_per_minute=60),
-        _touching("logs"),
+        "logs",
+        postgres_fatal_errors_per_minute=60,
     ),
-    Fault(
+    _turned(
         "log-ins with a wrong password",
         {"AuthenticationFailures": {"service": "postgres"}},
-        turn(postgres_failed_logins_per_minute=60),
-        _touching("logs"),
+        "logs",
+        postgres_failed_logins_per_minute=60,
     ),
-    Fault("the API fails", {"NginxServerErrors": {}}, turn(api_error_ratio=0.5), _touching("nginx", "logs")),
+    _turned("the API fails", ["NginxServerErrors"], "nginx", "logs", api_error_ratio=0.5),
     Fault("Nginx is silent", {"LogSourceSilent": {"service": "nginx"}}, stop("nginx"), _touching("nginx"), alone=True),
-    Fault(
+    _turned(
         "the replica stops replaying",
-        {"PostgreSQLHighReplicationLag": {}, "PostgreSQLReplicationStopped": {}},
-        turn(postgres_replica_paused=True),
-        _touching("replica"),
+        ["PostgreSQLHighReplicationLag", "PostgreSQLReplicationStopped"],
+        "replica",
         alone=True,
+        postgres_replica_paused=True,
     ),
-    Fault(
-        "Redis is full",
-        {"RedisHighMemoryUsage": {}, "RedisHighEvictionRate": {}},
-        turn(redis_fill_bytes=200_000_000),
-        _touching("redis"),
-    ),
-    Fault("Redis' clients", {"RedisHighConnectionCount": {}}, turn(redis_connections=180), _touching("redis")),
+    _turned("Redis is full", ["RedisHighMemoryUsage", "RedisHighEvictionRate"], "redis", redis_fill_bytes=200_000_000),
+    _turned("Redis' clients", ["RedisHighConnectionCount"], "redis", redis_connections=180),
     Fault(
         "a container near its memory limit",
         {"ContainerHighMemory": {"name": "{name}drill-memory"}},
@@ -315,29 +294,17 @@ FAULTS = (
         own_container("unhealthy", _SLEEP, healthcheck={"test": ["CMD", "false"], "interval": _probe(5), "retries": 1}),
         _touching("docker"),
     ),
-    Fault(
-        "notifications are not sent",
-        {"NotificationsStalled": {}},
-        turn(notifications_per_alert=0),
-        _touching("events"),
-        alone=True,
-    ),
-    Fault("Kong is down", {"KongDown": {}}, turn(kong_up=False), _touching("kong"), alone=True),
-    Fault(
+    _turned("notifications are not sent", ["NotificationsStalled"], "events", alone=True, notifications_per_alert=0),
+    _turned("Kong is down", ["KongDown"], "kong", alone=True, kong_up=False),
+    _turned(
         "Kong without its plugin",
         {"KeyMetricAbsent": {"metric": "kong_http_requests_total"}},
-        turn(kong_metrics=[]),
-        _touching("kong"),
+        "kong",
         alone=True,
+        kong_metrics=[],
     ),
-    Fault(
-        "the WebSocket server is down",
-        {"WebSocketServerDown": {}},
-        turn(websocket_up=False),
-        _touching("websocket"),
-        alone=True,
-    ),
-    Fault("Realtime is down", {"RealtimeDown": {}}, turn(realtime_up=False), _touching("realtime"), alone=True),
+    _turned("the WebSocket server is down", ["WebSocketServerDown"], "websocket", alone=True, websocket_up=False),
+    _turned("Realtime is down", ["RealtimeDown"], "realtime", alone=True, realtime_up=False),
     Fault(
         "the replica is down",
         {"PostgreSQLDown": {"role": "replica"}},
