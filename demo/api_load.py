@@ -6,14 +6,12 @@ import time
 
 from demo.api import PATHS
 from demo.journal import new_request_id
-from demo.load import Load
-from demo.reconnect import Backend
+from demo.load import STEP_SECONDS, Load
 from demo.traffic import draw_count, wave
 
 FAILURES = (OSError, http.client.HTTPException)
 """What goes wrong when Nginx is not there."""
 
-_STEP_SECONDS = 0.25
 _TIMEOUT_SECONDS = 5
 
 
@@ -21,8 +19,7 @@ class ApiLoad(Load):
     """One client that makes requests one after the other."""
 
     def _start(self) -> None:
-        if self._settings.nginx is not None:
-            Backend("nginx", FAILURES, self._stop, self._journal).keep_working(self._ask)
+        self._keep_working("nginx", self._settings.nginx, FAILURES, self._ask)
 
     def _ask(self) -> None:
         address = self._settings.nginx
@@ -30,7 +27,7 @@ class ApiLoad(Load):
         connection = http.client.HTTPConnection(address.host, address.port, timeout=_TIMEOUT_SECONDS)
         try:
             last = time.monotonic()
-            while not self._stop.wait(_STEP_SECONDS):
+            while not self._stop.wait(STEP_SECONDS):
                 now = time.monotonic()
                 rate = self._knobs.number("api_request_rate") * wave(time.time())
                 for _ in range(draw_count(rate, min(now - last, 1.0))):

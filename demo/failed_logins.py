@@ -6,17 +6,13 @@ import psycopg
 
 from demo.load import Load
 from demo.postgres_load import FAILURES, Times
-from demo.reconnect import Backend
 
 
 class FailedLogins(Load):
     """Tries passwords that are wrong, and databases that do not exist, as often as the knobs say."""
 
     def _start(self) -> None:
-        if self._settings.postgres is not None:
-            server = Backend("postgres", FAILURES, self._stop, self._journal)
-            server.keep_working(self._guess_password)
-            server.keep_working(self._miss_database)
+        self._keep_working("postgres", self._settings.postgres, FAILURES, self._guess_password, self._miss_database)
 
     def _guess_password(self) -> None:
         for _ in Times(self._knobs, "postgres_failed_logins_per_minute", self._stop):

@@ -1,11 +1,16 @@
 """What the loads on the servers have in common."""
 
 import threading
+from collections.abc import Callable
 
 from demo.application import Application
 from demo.journal import Journal
 from demo.knobs import Knobs
-from demo.settings import Settings
+from demo.reconnect import Backend
+from demo.settings import Address, Settings
+
+STEP_SECONDS = 0.25
+"""How often a load looks at its knobs."""
 
 
 class Load:
@@ -24,6 +29,15 @@ class Load:
 
     def _start(self) -> None:
         raise NotImplementedError
+
+    def _keep_working(
+        self, server: str, address: Address | None, failures: tuple[type[Exception], ...], *works: Callable[[], None]
+    ) -> None:
+        """Do each of `works` in a thread of its own, through `failures` of the server; nothing where there is none."""
+        if address is not None:
+            backend = Backend(server, failures, self._stop, self._journal)
+            for work in works:
+                backend.keep_working(work)
 
 
 class ApplicationLoad(Load):

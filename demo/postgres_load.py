@@ -16,8 +16,7 @@ import psycopg
 
 from demo.journal import new_request_id
 from demo.knobs import Knobs
-from demo.load import ApplicationLoad
-from demo.reconnect import Backend
+from demo.load import STEP_SECONDS, ApplicationLoad
 from demo.settings import Address
 from demo.traffic import draw_count, wave
 
@@ -44,7 +43,6 @@ INSERT INTO demo.accounts (id) VALUES (1), (2) ON CONFLICT DO NOTHING;
 KEEP_ROWS_FOR = "10 minutes"
 FAILURES = (psycopg.Error,)
 
-_STEP_SECONDS = 0.25
 _CLEAN_SECONDS = 60.0
 _CHECK_SECONDS = 5.0
 # Connections opened in one step, so that a big jump does not stall the others.
@@ -59,13 +57,9 @@ class PostgresLoad(ApplicationLoad):
     """The load on the primary and, where there is one, the replica."""
 
     def _start(self) -> None:
-        """Start one thread for each kind of load."""
-        if self._settings.postgres is not None:
-            primary = Backend("postgres", FAILURES, self._stop, self._journal)
-            for work in (self._transact, self._hold_idle, self._deadlock, self._query_slowly, self._hold_transaction):
-                primary.keep_working(work)
-        if self._settings.postgres_replica is not None:
-            Backend("postgres-replica", FAILURES, self._stop, self._journal).keep_working(self._pause_replica)
+        works = (self._transact, self._hold_idle, self._deadlock, self._query_slowly, self._hold_transaction)
+        self._keep_working("postgres", self._settings.postgres, FAILURES, *works)
+        self._keep_working("postgres-replica", self._settings.postgres_replica, FAILURES, self._pause_replica)
 
     def _connect(self, address: Address | None, name: str) -> Connection:
         """Connect, with time limits that make a server which is gone look gone within ten seconds."""
@@ -95,7 +89,7 @@ class PostgresLoad(ApplicationLoad):
             self._prepare(connection)
             self._journal.info("postgres_connected", "transactions run", backend="postgres")
             last, cleaned = time.monotonic(), -math.inf
-            while not self._stop.wait(_STEP_SECONDS):
+            while not self._stop.wait(STEP_SECONDS):
                 now = time.monotonic()
                 rate = self._knobs.number("postgres_transaction_rate") * wave(time.time())
                 for _ in range(draw_count(rate, min(now - last, 1.0))):
@@ -186,7 +180,7 @@ class PostgresLoad(ApplicationLoad):
         limit = 0
         checked = time.monotonic()
         try:
-            while not self._stop.wait(_STEP_SECONDS):
+            while not self._stop.wait(STEP_SECONDS):
                 wanted = int(self._knobs.number("postgres_connections"))
                 if wanted > 0 and not held:
                     held.append(self._primary("idle"))
@@ -241,13 +235,13 @@ class PostgresLoad(ApplicationLoad):
     # A long transaction
 
     def _hold_transaction(self) -> None:
-        while not self._stop.wait(_STEP_SECONDS):
+        while not self._stop.wait(STEP_SECONDS):
             if self._knobs.number("postgres_long_transaction_seconds") == 0:
                 continue
             with self._primary("long-transaction") as connection, connection.transaction():
                 connection.execute("SELECT count(*) FROM demo.protocols")
                 began = time.monotonic()
-                while not self._stop.wait(_STEP_SECONDS):
+                while not self._stop.wait(STEP_SECONDS):
                     if time.monotonic() - began > self._knobs.number("postgres_long_transaction_seconds"):
                         break
 
@@ -257,7 +251,7 @@ class PostgresLoad(ApplicationLoad):
         with self._connect(self._settings.postgres_replica, "replica") as connection:
             checked = -math.inf
             known: bool | None = None
-            while not self._stop.wait(_STEP_SECONDS):
+            while not self._stop.wait(STEP_SECONDS):
                 wanted = self._knobs.flag("postgres_replica_paused")
                 # A restarted replica has forgotten that it is to pause.
                 if wanted == known and time.monotonic() - checked < _CHECK_SECONDS:
@@ -288,7 +282,7 @@ class Times:
 
     def __next__(self) -> None:
         """Wait until it is time again; end when `stop` is set."""
-        while not self._stop.wait(_STEP_SECONDS):
+        while not self._stop.wait(STEP_SECONDS):
             now = time.monotonic()
             # Never more than one is due: what could not be done in time is not made up for.
             self._due = min(self._due + self._knobs.number(self._knob) / 60 * (now - self._last), 1)

@@ -10,8 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from demo.journal import new_request_id
-from demo.load import ApplicationLoad
-from demo.reconnect import Backend
+from demo.load import STEP_SECONDS, ApplicationLoad
 from demo.traffic import draw_count, wave
 
 CACHE_PREFIX = "demo:cache:"
@@ -22,7 +21,6 @@ CACHED_SECONDS = 600
 BALLAST_BYTES = 16_384
 FAILURES = (redis.RedisError, OSError)
 
-_STEP_SECONDS = 0.25
 # Ballast keys written or removed in one step: 8 MB a second, without keeping the application waiting.
 _BALLAST_AT_ONCE = 128
 _OPEN_AT_ONCE = 25
@@ -34,10 +32,7 @@ class RedisLoad(ApplicationLoad):
     """The load: one thread for the cache, one for clients and ballast."""
 
     def _start(self) -> None:
-        if self._settings.redis is not None:
-            backend = Backend("redis", FAILURES, self._stop, self._journal)
-            backend.keep_working(self._use_cache)
-            backend.keep_working(self._press)
+        self._keep_working("redis", self._settings.redis, FAILURES, self._use_cache, self._press)
 
     def _connect(self, name: str) -> "redis.Redis":
         assert self._settings.redis is not None
@@ -62,7 +57,7 @@ class RedisLoad(ApplicationLoad):
         self._warm_up(client)
         self._journal.info("redis_connected", "the cache is in use", backend="redis")
         last = time.monotonic()
-        while not self._stop.wait(_STEP_SECONDS):
+        while not self._stop.wait(STEP_SECONDS):
             now = time.monotonic()
             rate = self._knobs.number("redis_command_rate") * wave(time.time())
             self._look_up(client, draw_count(rate, min(now - last, 1.0)))
@@ -107,7 +102,7 @@ class RedisLoad(ApplicationLoad):
         ballast = _Ballast(client)
         clients: list[redis.Redis] = []
         try:
-            while not self._stop.wait(_STEP_SECONDS):
+            while not self._stop.wait(STEP_SECONDS):
                 client.ping()
                 self._match_clients(clients, min(int(self._knobs.number("redis_connections")), most_clients))
                 ballast.match(int(self._knobs.number("redis_fill_bytes")))
