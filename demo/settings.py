@@ -9,15 +9,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 PROGRAM = "demo"
 SECRETS = "/run/config/secrets"
 PORTS = {"kong": 8100, "realtime": 4000, "websocket": 8081, "app": 8082, "api": 8083, "control": 8088}
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """Where a server is."""
 
     host: str

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -17,8 +17,7 @@ _TIMEOUT = 10
 _SERIES = re.compile(r"^(\w+)\{(.*)\} (\S+)$")
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """One way out: the receiver, and the service by which it is told (`slack`)."""
 
     receiver: str
