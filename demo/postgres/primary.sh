@@ -44,19 +44,20 @@ stop_alone() {
 }
 
 # psql reads the passwords from their files itself, so that they show up in no argument list, and quotes them; nor are
-# they to be seen among the statements that the exporter shows.
+# they to be seen among the statements that the exporter shows. What it is given follows that.
 ask() {
-    psql --no-psqlrc --quiet --host="$socket" --username=postgres --dbname=postgres --set=ON_ERROR_STOP=1 \
-        --set=user="$POSTGRES_USER" --set=database="$POSTGRES_DB"
+    { cat <<'SQL'; cat; } | psql --no-psqlrc --quiet --host="$socket" --username=postgres --dbname=postgres \
+        --set=ON_ERROR_STOP=1 --set=user="$POSTGRES_USER" --set=database="$POSTGRES_DB"
+SET pg_stat_statements.track_utility = off;
+\set password `cat "$SECRETS"/postgres_password`
+\set replicator_password `cat "$SECRETS"/replicator_password`
+\set exporter_password `cat "$SECRETS"/exporter_password`
+SQL
 }
 
 # The roles, the database and what the replica needs.
 set_up() {
     ask <<'SQL'
-SET pg_stat_statements.track_utility = off;
-\set password `cat "$SECRETS"/postgres_password`
-\set replicator_password `cat "$SECRETS"/replicator_password`
-\set exporter_password `cat "$SECRETS"/exporter_password`
 CREATE ROLE :"user" LOGIN PASSWORD :'password' CONNECTION LIMIT 47;
 CREATE ROLE exporter LOGIN PASSWORD :'exporter_password' IN ROLE pg_monitor;
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replicator_password';
@@ -73,10 +74,6 @@ SQL
 # were lost.
 set_passwords() {
     ask <<'SQL'
-SET pg_stat_statements.track_utility = off;
-\set password `cat "$SECRETS"/postgres_password`
-\set replicator_password `cat "$SECRETS"/replicator_password`
-\set exporter_password `cat "$SECRETS"/exporter_password`
 SELECT format('ALTER ROLE %I PASSWORD %L', rolname, CASE rolname WHEN 'replicator' THEN :'replicator_password'
     WHEN 'exporter' THEN :'exporter_password' ELSE :'password' END)
 FROM pg_roles WHERE rolname IN (:'user', 'replicator', 'exporter') \gexec
