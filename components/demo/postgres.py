@@ -4,8 +4,9 @@ from typing import Literal
 
 import pulumi
 
-from components.container import Container, Stop
-from components.demo.files import DIRECTORY, script, secrets
+from components.container import Stop
+from components.demo.files import script, secrets
+from components.demo.server import server
 from components.host import Host
 from components.service import Service
 
@@ -23,21 +24,20 @@ class Postgres(Service):
         opts: pulumi.ResourceOptions,
     ) -> None:
         backend = host.settings.backend
-        container = Container(
-            image="postgres",
-            component="database",
-            user="999:999",
-            entrypoint=["/bin/sh"],
-            command=[f"{DIRECTORY}/{role}.sh"],
+        container = server(
+            "postgres",
+            "database",
+            f"postgres/{role}.sh",
+            [
+                script("postgres/postgresql.conf"),
+                script("postgres/pg_hba.conf"),
+                *secrets(host.settings, "postgres_password", "replicator_password", "exporter_password"),
+            ],
             env={
                 "PGDATA": f"{_DATA}/pgdata",
                 "POSTGRES_DB": backend.postgres_db,
                 "POSTGRES_USER": backend.postgres_user,
             },
-            files=[
-                *(script(f"postgres/{name}") for name in (f"{role}.sh", "postgresql.conf", "pg_hba.conf")),
-                *secrets(host.settings, "postgres_password", "replicator_password", "exporter_password"),
-            ],
             health=["pg_isready", "-q", "-h", "127.0.0.1", "-U", "exporter", "-d", backend.postgres_db],
             # SIGTERM would wait for clients to leave; SIGINT ends their sessions and writes a checkpoint.
             stop=Stop(grace=30, signal="SIGINT"),

@@ -2,8 +2,8 @@
 
 import pulumi
 
-from components.container import Container
-from components.demo.files import DIRECTORY, script, secrets
+from components.demo.files import DIRECTORY, secrets
+from components.demo.server import server
 from components.host import Host
 from components.service import Service
 
@@ -14,14 +14,12 @@ class Redis(Service):
     """Redis and the volume of its append-only file."""
 
     def __init__(self, host: Host, opts: pulumi.ResourceOptions) -> None:
-        container = Container(
-            image="redis",
-            component="redis",
-            user="999:999",
-            entrypoint=["/bin/sh"],
-            command=[f"{DIRECTORY}/redis.sh"],
+        container = server(
+            "redis",
+            "redis",
+            "redis/redis.sh",
+            secrets(host.settings, "redis_password"),
             env={"REDIS_MAXMEMORY": "128mb"},
-            files=[script("redis/redis.sh"), *secrets(host.settings, "redis_password")],
             health=["sh", "-c", _PING],
         )
         super().__init__("redis", host, container, data="/data", opts=opts)
