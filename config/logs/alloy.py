@@ -58,12 +58,7 @@ def _containers(settings: Settings) -> list[str]:
             _rule({"regex": pipeline.KEPT, "action": "labelkeep"}),
             label="containers",
         ),
-        _block(
-            "loki.relabel",
-            {"forward_to": _Expression("[]")},
-            *(_rule(rule) for rule in pipeline.container_labels(settings)),
-            label="containers",
-        ),
+        _relabel("containers", pipeline.container_labels(settings)),
         _block(
             "loki.source.docker",
             {
@@ -103,12 +98,7 @@ def _host(settings: Settings) -> list[str]:
         if isinstance(source.found, Journal):
             labels = {"service": "host", "component": source.component, "source": source.name}
             blocks += [
-                _block(
-                    "loki.relabel",
-                    {"forward_to": _Expression("[]")},
-                    *(_rule(rule) for rule in pipeline.journal_labels()),
-                    label="journal",
-                ),
+                _relabel("journal", pipeline.journal_labels()),
                 _block(
                     "loki.source.journal",
                     {
@@ -121,6 +111,11 @@ def _host(settings: Settings) -> list[str]:
                 ),
             ]
     return blocks
+
+
+def _relabel(label: str, rules: Iterable[Mapping[str, Any]]) -> str:
+    """Rules that a source of lines takes over; nothing is sent through them."""
+    return _block("loki.relabel", {"forward_to": _Expression("[]")}, *(_rule(rule) for rule in rules), label=label)
 
 
 def _rule(rule: Mapping[str, Any]) -> str:
