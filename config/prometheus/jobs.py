@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from config.settings import Settings
+from config.settings import Backend, Settings
 
 REALTIME_TOKEN = "/run/config/realtime_token"
 # Where postgres_exporter finds statements.yaml, and what is in it.
@@ -76,7 +76,7 @@ class ScrapeJob:
 
 def scrape_jobs(settings: Settings) -> list[ScrapeJob]:
     """The jobs of a stack; one without targets (a backend that `prod` was not given) is left out."""
-    jobs = [*_monitoring_jobs(settings), *_exporter_jobs(settings), *_backend_jobs(settings)]
+    jobs = [*_monitoring_jobs(settings), *_exporter_jobs(settings), *_backend_jobs(settings.backend)]
     return [job for job in jobs if job.targets]
 
 
@@ -163,9 +163,8 @@ def _keep_containers(names: str) -> Mapping[str, Any]:
     }
 
 
-def _backend_jobs(settings: Settings) -> list[ScrapeJob]:
+def _backend_jobs(backend: Backend) -> list[ScrapeJob]:
     """Programs that speak Prometheus themselves."""
-    backend = settings.backend
     return [
         # Kong answers without its plugin, or with the plugin's groups off, and then counts no request.
         # Its own label `service` (a service behind Kong) arrives as `exported_service`, as ours is the target's.
