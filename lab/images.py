@@ -39,6 +39,20 @@ class Recipe:
     """The program's version where it is one of Debian's packages; else that of the tools."""
 
 
+def _server(name: str, tool: str, port: int, storage: str) -> Recipe:
+    """An image as Prometheus' project makes them: a server and its tool, and its data where the flag `storage` says."""
+    instructions = f"""
+        USER nobody
+        EXPOSE {port}
+        VOLUME ["/{name}"]
+        WORKDIR /{name}
+        ENTRYPOINT ["/bin/{name}"]
+        CMD ["--config.file=/etc/{name}/{name}.yml", "{storage}=/{name}"]
+    """
+    tools = {f"/bin/{program}": program for program in (name, tool)}
+    return Recipe(instructions, tools, directories={f"/etc/{name}": NOBODY, f"/{name}": NOBODY})
+
+
 def _exporter(path: str, port: int, user: str = "nobody") -> Recipe:
     """An image with nothing but the executable at `path`, which serves its metrics on `port`."""
     instructions = f"""
@@ -50,30 +64,8 @@ def _exporter(path: str, port: int, user: str = "nobody") -> Recipe:
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "prometheus": Recipe(
-        tools={"/bin/prometheus": "prometheus", "/bin/promtool": "promtool"},
-        directories={"/etc/prometheus": NOBODY, "/prometheus": NOBODY},
-        instructions="""
-            USER nobody
-            EXPOSE 9090
-            VOLUME ["/prometheus"]
-            WORKDIR /prometheus
-            ENTRYPOINT ["/bin/prometheus"]
-            CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]
-        """,
-    ),
-    "alertmanager": Recipe(
-        tools={"/bin/alertmanager": "alertmanager", "/bin/amtool": "amtool"},
-        directories={"/etc/alertmanager": NOBODY, "/alertmanager": NOBODY},
-        instructions="""
-            USER nobody
-            EXPOSE 9093
-            VOLUME ["/alertmanager"]
-            WORKDIR /alertmanager
-            ENTRYPOINT ["/bin/alertmanager"]
-            CMD ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"]
-        """,
-    ),
+    "prometheus": _server("prometheus", "promtool", 9090, storage="--storage.tsdb.path"),
+    "alertmanager": _server("alertmanager", "amtool", 9093, storage="--storage.path"),
     "loki": Recipe(
         tools={"/usr/bin/loki": "loki"},
         directories={"/etc/loki": 10001, "/loki": 10001, "/loki/rules": 10001, "/loki/rules-temporary": 10001},

@@ -45,25 +45,25 @@ _LOKI = "github.com/grafana/loki/v3"
 _LOKI_VERSION = f"{_LOKI}/pkg/util/build.Version"
 
 
-def _program(name: str, source: str, minutes: str, package: str = "", **more: Any) -> Module:
-    """A module with one executable, called as the last part of its package; `package` lies below `source`.
+def _programs(name: str, source: str, minutes: str, *packages: str, **more: Any) -> Module:
+    """A module whose executables are called as the last parts of their packages, and not otherwise.
 
-    `more`: further fields of the module.
+    `packages` lie below `source` (none: it is the package itself); `more`: further fields of the module.
     """
-    path = source + package
-    return Module(name, {path.rpartition("/")[2]: path}, source, minutes, **more)
+    paths = [source + package for package in packages or ("",)]
+    return Module(name, {path.rpartition("/")[2]: path for path in paths}, source, minutes, **more)
 
 
 MODULES = (
-    _program("node-exporter", "github.com/prometheus/node_exporter", "half a minute", symbol=_COMMON_VERSION),
-    _program(
+    _programs("node-exporter", "github.com/prometheus/node_exporter", "half a minute", symbol=_COMMON_VERSION),
+    _programs(
         "postgres-exporter",
         "github.com/prometheus-community/postgres_exporter",
         "half a minute",
         "/cmd/postgres_exporter",
         symbol=_COMMON_VERSION,
     ),
-    _program("redis-exporter", "github.com/oliver006/redis_exporter", "half a minute", symbol="main.BuildVersion"),
+    _programs("redis-exporter", "github.com/oliver006/redis_exporter", "half a minute", symbol="main.BuildVersion"),
     Module(
         "cadvisor",
         {"cadvisor": "."},
@@ -71,19 +71,13 @@ MODULES = (
         minutes="half a minute",
         symbol="github.com/google/cadvisor/lib/version.Version",
     ),
-    Module(
-        "alertmanager",
-        {
-            "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
-            "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
-        },
-        source="github.com/prometheus/alertmanager",
-        minutes="a minute",
+    _programs(
+        *("alertmanager", "github.com/prometheus/alertmanager", "a minute", "/cmd/alertmanager", "/cmd/amtool"),
         symbol=_COMMON_VERSION,
         pages=pages.ALERTMANAGER,
     ),
-    _program("dashboard-linter", "github.com/grafana/dashboard-linter", "a minute"),
-    _program("pint", "github.com/cloudflare/pint", "a minute", "/cmd/pint"),
+    _programs("dashboard-linter", "github.com/grafana/dashboard-linter", "a minute"),
+    _programs("pint", "github.com/cloudflare/pint", "a minute", "/cmd/pint"),
     Module(
         "compose",
         {"docker-compose": "github.com/docker/compose/v2/cmd"},
@@ -100,20 +94,14 @@ MODULES = (
         tags="no_compose",
         shared=True,
     ),
-    Module(
-        "prometheus",
-        {
-            "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
-            "promtool": "github.com/prometheus/prometheus/cmd/promtool",
-        },
-        source="github.com/prometheus/prometheus",
-        minutes="3 minutes",
+    _programs(
+        *("prometheus", "github.com/prometheus/prometheus", "3 minutes", "/cmd/prometheus", "/cmd/promtool"),
         symbol=_COMMON_VERSION,
         pages=pages.PROMETHEUS,
     ),
-    _program("loki", _LOKI, "4 minutes", "/cmd/loki", symbol=_LOKI_VERSION, shared=True),
-    _program("promtail", _LOKI, "3 minutes", "/clients/cmd/promtail", symbol=_LOKI_VERSION),
-    _program(
+    _programs("loki", _LOKI, "4 minutes", "/cmd/loki", symbol=_LOKI_VERSION, shared=True),
+    _programs("promtail", _LOKI, "3 minutes", "/clients/cmd/promtail", symbol=_LOKI_VERSION),
+    _programs(
         "pulumi",
         "github.com/pulumi/pulumi/pkg/v3",
         "3 minutes",
