@@ -23,6 +23,8 @@ from dashboards.sources import PROMETHEUS
 
 # Units as Grafana names them: a plain number, a share of 1, seconds, bytes, and what happens each second.
 Unit = Literal["short", "none", "string", "percentunit", "s", "bytes", "Bps", "ops", "reqps", "cps", "mps", "pps"]
+# Legend -> PromQL.
+Queries = Mapping[str, str]
 
 
 def finish(
@@ -45,7 +47,7 @@ def finish(
     return panel
 
 
-def targets(queries: Mapping[str, str]) -> list[Builder[Dataquery]]:
+def targets(queries: Queries) -> list[Builder[Dataquery]]:
     """`queries`, legend -> PromQL, over the time shown."""
     return [_query(n).range().expr(expr).legend_format(legend) for n, (legend, expr) in enumerate(queries.items())]
 

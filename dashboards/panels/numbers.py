@@ -1,6 +1,6 @@
 """Single numbers of the present: a dial, or figures in large print."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from grafana_foundation_sdk.builders import common as make
 from grafana_foundation_sdk.builders import gauge as gauges
@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards.links import Link
-from dashboards.panels.base import Unit, finish, latest, short_names, targets
+from dashboards.panels.base import Queries, Unit, finish, latest, short_names, targets
 from dashboards.panels.limits import Limit, steps
 
 # Pixels: the letters of the name below a dial.
@@ -20,7 +20,7 @@ def dial(
     title: str,
     description: str,
     unit: Unit,
-    queries: Mapping[str, str],
+    queries: Queries,
     limit: Limit | None = None,
     *,
     maximum: float | None = None,
@@ -42,7 +42,7 @@ def dial(
     return finish(made.build(), title, description, unit, steps(limit), links)
 
 
-def figures(title: str, description: str, unit: Unit, queries: Mapping[str, str], limit: Limit | None = None) -> Panel:
+def figures(title: str, description: str, unit: Unit, queries: Queries, limit: Limit | None = None) -> Panel:
     """One big number for each of `queries` (legend -> PromQL), over its course."""
     made = (
         stat.Panel()

@@ -1,6 +1,7 @@
 """Lines over time."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from grafana_foundation_sdk.builders import common as make
 from grafana_foundation_sdk.builders import timeseries
@@ -8,32 +9,33 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColor, FieldColorModeId, Panel
 
 from dashboards.links import Link
-from dashboards.panels.base import Unit, finish, legend, short_names, targets
+from dashboards.panels.base import Queries, Unit, finish, legend, short_names, targets
 from dashboards.panels.colors import fixed
 from dashboards.panels.limits import Limit, line_at
 
 
-def series(
-    title: str,
-    description: str,
-    unit: Unit,
-    queries: Mapping[str, str],
-    limit: Limit | None = None,
-    *,
-    stack: bool = False,
-    maximum: float | None = None,
-    colors: Mapping[str, str] | None = None,
-    many: bool = False,
-    prefix: str = "",
-    links: Sequence[Link] = (),
-) -> Panel:
-    """Lines over time: `queries` is legend -> PromQL.
+class Look(TypedDict, total=False):
+    """How lines are drawn.
 
-    `limit` is drawn as a dashed line, `stack` piles the lines up, and `colors` is legend -> colour. The legend stands
-    below, where Grafana gives it a third of the panel: room for two lines in a panel 8 units high, three in 9, four in
-    11. `many` puts it to the right, for a panel that is half a page wide.
-    `prefix` is what names begin with and need not be said.
+    `stack` piles them up, `maximum` is where the axis ends, and `colors` is legend -> colour. The legend stands below,
+    where Grafana gives it a third of the panel: room for two lines in a panel 8 units high, three in 9, four in 11.
+    `many` puts it to the right, for a panel that is half a page wide. `prefix` is what names begin with and need not be
+    said.
     """
+
+    stack: bool
+    maximum: float | None
+    colors: Mapping[str, str] | None
+    many: bool
+    prefix: str
+    links: Sequence[Link]
+
+
+def series(
+    title: str, description: str, unit: Unit, queries: Queries, limit: Limit | None = None, **look: Unpack[Look]
+) -> Panel:
+    """Lines over time: `queries` is legend -> PromQL; `limit` is drawn as a dashed line."""
+    stack, many, maximum = look.get("stack", False), look.get("many", False), look.get("maximum")
     right, bottom = common.LegendPlacement.RIGHT, common.LegendPlacement.BOTTOM
     lines = (
         timeseries.Panel()
@@ -51,7 +53,7 @@ def series(
             .sort_desc(True)
         )
         .targets(targets(queries))
-        .transformations(short_names(prefix))
+        .transformations(short_names(look.get("prefix", "")))
     )
     if stack:
         lines = lines.stacking(piled())
@@ -59,9 +61,9 @@ def series(
         lines = lines.max(maximum)
     if limit:
         lines = lines.thresholds_style(make.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED))
-    for name, color in (colors or {}).items():
+    for name, color in (look.get("colors") or {}).items():
         lines = lines.override_by_name(name, [DynamicConfigValue("color", fixed(color))])
-    panel = finish(lines.build(), title, description, unit, line_at(limit), links)
+    panel = finish(lines.build(), title, description, unit, line_at(limit), look.get("links", ()))
     assert panel.field_config
     panel.field_config.defaults.color = FieldColor(FieldColorModeId.PALETTE_CLASSIC)
     return panel

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards.links import Link
-from dashboards.panels.base import finish, legend, short_names, targets
+from dashboards.panels.base import Queries, finish, legend, short_names, targets
 from dashboards.panels.colors import states_as
 from dashboards.panels.limits import steps
 
@@ -15,7 +15,7 @@ from dashboards.panels.limits import steps
 def timeline(
     title: str,
     description: str,
-    queries: Mapping[str, str],
+    queries: Queries,
     states: Mapping[int, tuple[str, str]],
     *,
     links: Sequence[Link] = (),

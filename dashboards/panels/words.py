@@ -1,19 +1,20 @@
 """What the pages say again and again, one word each: is it up, how fast, which share, and whose fault."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Unpack
 
 from grafana_foundation_sdk.models.dashboard import Panel
 
 from dashboards.links import Link
-from dashboards.panels.base import Unit
+from dashboards.panels.base import Queries, Unit
 from dashboards.panels.colors import BAD, GOOD, WARN
 from dashboards.panels.limits import Limit
 from dashboards.panels.numbers import dial
-from dashboards.panels.series import series
+from dashboards.panels.series import Look, series
 from dashboards.panels.timeline import timeline
 
 
-def is_it_up(title: str, description: str, queries: Mapping[str, str], *, links: Sequence[Link] = ()) -> Panel:
+def is_it_up(title: str, description: str, queries: Queries, *, links: Sequence[Link] = ()) -> Panel:
     """Whether each thing answered at each moment: `queries` is legend -> PromQL that gives 1 (up) or 0 (down)."""
     return timeline(title, description, queries, {1: ("up", GOOD), 0: ("down", BAD)}, links=links)
 
@@ -46,19 +47,10 @@ def latency(
 
 
 def each(
-    title: str,
-    description: str,
-    unit: Unit,
-    label: str,
-    expr: str,
-    limit: Limit | None = None,
-    *,
-    maximum: float | None = None,
-    many: bool = False,
-    links: Sequence[Link] = (),
+    title: str, description: str, unit: Unit, label: str, expr: str, limit: Limit | None = None, **look: Unpack[Look]
 ) -> Panel:
     """A line for each value of `label`."""
-    return series(title, description, unit, {_by(label): expr}, limit, maximum=maximum, many=many, links=links)
+    return series(title, description, unit, {_by(label): expr}, limit, **look)
 
 
 def shares(title: str, description: str, label: str, expr: str, limit: Limit) -> Panel:
@@ -74,34 +66,19 @@ def each_container(
 
 
 def split(
-    title: str,
-    description: str,
-    unit: Unit,
-    label: str,
-    metric: str,
-    limit: Limit | None = None,
-    *,
-    stack: bool = True,
-    colors: Mapping[str, str] | None = None,
-    many: bool = False,
+    title: str, description: str, unit: Unit, label: str, metric: str, limit: Limit | None = None, **look: Unpack[Look]
 ) -> Panel:
-    """The sum of `metric`, split by `label`: errors by cause, events by type. `colors` is value -> colour."""
-    queries = {_by(label): f"sum by ({label}) ({metric})"}
-    return series(title, description, unit, queries, limit, stack=stack, colors=colors, many=many)
+    """The sum of `metric`, split by `label` and piled up: errors by cause, events by type."""
+    look.setdefault("stack", True)
+    return series(title, description, unit, {_by(label): f"sum by ({label}) ({metric})"}, limit, **look)
 
 
 def sums(
-    title: str,
-    description: str,
-    unit: Unit,
-    metrics: Mapping[str, str],
-    limit: Limit | None = None,
-    *,
-    stack: bool = False,
+    title: str, description: str, unit: Unit, metrics: Queries, limit: Limit | None = None, **look: Unpack[Look]
 ) -> Panel:
     """The sums of several metrics, a line each: `metrics` is legend -> PromQL."""
     queries = {legend: f"sum({metric})" for legend, metric in metrics.items()}
-    return series(title, description, unit, queries, limit, stack=stack)
+    return series(title, description, unit, queries, limit, **look)
 
 
 def traffic(title: str, description: str, received: str, sent: str) -> Panel:
