@@ -44,7 +44,7 @@ stop_alone() {
 }
 
 # psql reads the passwords from their files itself, so that they show up in no argument list, and quotes them; nor are
-# they to be seen among the statements that the exporter shows. What it is given follows that.
+# they to be seen among the statements that the exporter shows. Then it does what standard input says.
 ask() {
     { cat <<'SQL'; cat; } | psql --no-psqlrc --quiet --host="$socket" --username=postgres --dbname=postgres \
         --set=ON_ERROR_STOP=1 --set=user="$POSTGRES_USER" --set=database="$POSTGRES_DB"
