@@ -148,8 +148,8 @@ def test_slow_queries_are_logged_with_the_id_of_their_request(servers: Servers, 
     assert story == ["report_requested", "report_finished"]
     line = next(line for line in servers.primary.log().splitlines() if request_id in line)
     assert re.match(
-        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \[\d+\] sqlstate=00000 user=defillama db=defillama app=demo-reports "
-        r"client=127\.0\.0\.1 LOG:  duration: 4\d\d\.\d+ ms  statement: SELECT count",
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC \[\d+\] sqlstate=00000 user=defillama db=defillama "
+        r"app=demo-reports client=127\.0\.0\.1 LOG:  duration: 4\d\d\.\d+ ms  statement: SELECT count",
         line,
     )
 
