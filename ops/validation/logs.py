@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import docker
@@ -90,8 +91,11 @@ def _watched(settings: Settings, engine: docker.DockerClient) -> set[str]:
 
 
 def _has_spoken(engine: docker.DockerClient, container: str, now: float) -> bool:
-    lines = engine.api.logs(container, since=int(now - _WINDOW), until=int(now - LAG), tail=1)
-    return bool(lines.strip())
+    # Its first line will do. The engine takes a `tail` before it looks at the times: of one that goes on speaking, the
+    # last line is too young, and nothing would be left.
+    lines = engine.api.logs(container, since=int(now - _WINDOW), until=int(now - LAG), stream=True, follow=False)
+    with closing(lines):
+        return bool(next(lines, b"").strip())
 
 
 def nothing_dropped(settings: Settings) -> Check:
