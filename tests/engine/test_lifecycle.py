@@ -113,7 +113,7 @@ def test_a_changed_rule_is_live_without_touching_prometheus(stack: Deployment, r
             ('"scrape_interval"', '"scrape_intervall"'),
             "scrape_intervall",
         ),
-        ("alertmanager", "config/alertmanager/__init__.py", ('"receiver": "P3"', '"receiver": "nobody"'), "nobody"),
+        ("alertmanager", "config/alertmanager/routes.py", ('"receiver": "P3",', '"receiver": "nobody",'), "nobody"),
     ],
     ids=["rules", "prometheus.yml", "alertmanager.yml"],
 )
@@ -223,7 +223,7 @@ def test_data_survives_the_death_of_every_process(stack: Deployment) -> None:
         ("postgres", "database system is shut down"),
         ("redis", "ready to exit"),
         ("loki", ""),
-        ("alertmanager", "Received SIGTERM"),
+        ("alertmanager", "exiting gracefully"),
     ],
 )
 def test_stopping_is_graceful(stack: Deployment, service: str, farewell: str) -> None:
