@@ -76,7 +76,7 @@ def test_every_key_is_listed_with_its_source(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_key_that_there_is_not_and_a_value_that_cannot_be_are_refused_and_nothing_is_written(project: Path) -> None:
     before = (project / "Pulumi.dev.yaml").read_text()
-    assert "did you mean lokiRetention?" in ops("set", "lokiRetentoin", "60d", code=2).stderr
+    assert "did you mean lokiRetention or lokiRetentionByStream?" in ops("set", "lokiRetentoin", "60d", code=2).stderr
     assert "monitoring:lokiRetention is '60x'" in ops("set", "lokiRetention", "60x", code=2).stderr
     assert "monitoring:memory.loki is '1'" in ops("set", "memory.loki", "'1'", code=2).stderr
     assert (project / "Pulumi.dev.yaml").read_text() == before
