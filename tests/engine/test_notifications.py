@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker
+import httpx
 import pytest
 
 from tests.engine.deployment import Deployment, eventually
@@ -95,6 +96,14 @@ def test_a_test_alert_goes_all_the_way_and_is_marked(told: Told) -> None:
     assert any("TestAlert" in subject for subject in told.mailed())
     text = told.stack.ops("alerts", "test", "--priority", "P3")
     assert re.search(r"P3 +slack +taken", text), text
+
+
+def test_each_receiver_has_the_series_that_the_alert_about_notifications_reads(told: Told) -> None:
+    for metric in ("notifications", "notifications_failed", "notification_requests", "notification_requests_failed"):
+        asked = {"query": f'alertmanager_{metric}_total{{job="alertmanager"}}'}
+        answer = httpx.get(f"{told.stack.url('prometheus')}/api/v1/query", params=asked).json()
+        integrations = {series["metric"]["integration"] for series in answer["data"]["result"]}
+        assert {"slack", "pagerduty", "email", "webhook"} <= integrations, metric
 
 
 def test_the_overview_says_what_fires_and_who_is_told(told: Told) -> None:
