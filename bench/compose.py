@@ -61,7 +61,7 @@ def _service(container: Registration, files: Path) -> dict[str, Any]:
         "group_add": given.get("groupAdds"),
         "environment": given.get("envs"),
         "volumes": [*_mounts(given), *_files(given, files)],
-        "tmpfs": [f"{path}:{options}" if options else path for path, options in (given.get("tmpfs") or {}).items()],
+        "tmpfs": [f"{path}:{options}" if options else path for path, options in _tmpfs(given).items()],
         "networks": {
             network["name"]: {"aliases": network.get("aliases") or []} for network in given["networksAdvanced"]
         },
@@ -102,6 +102,12 @@ def _service(container: Registration, files: Path) -> dict[str, Any]:
     return {key: value for key, value in translated.items() if value not in (None, [], {}, False)}
 
 
+def _tmpfs(given: Mapping[str, Any]) -> dict[str, str]:
+    """Its directories in memory. What has ended, Compose starts again with each `up`: it finds /tmp as at first."""
+    ends = {"/tmp": ""} if not given.get("mustRun", True) else {}
+    return {**(given.get("tmpfs") or {}), **ends}
+
+
 def _mounts(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
@@ -109,6 +115,9 @@ def _mounts(given: Mapping[str, Any]) -> list[dict[str, Any]]:
             "source": mount["source"],
             "target": mount["target"],
             "read_only": bool(mount.get("readOnly")),
+            # Compose makes every container before it starts one: without this, the service's image would fill the
+            # volume that its writer is about to fill.
+            **({"volume": {"nocopy": True}} if mount["type"] == "volume" and mount.get("readOnly") else {}),
         }
         for mount in given.get("mounts") or []
     ]
