@@ -10,22 +10,21 @@ from config.settings import Settings
 from tests.unit.recording import CONTAINER, NETWORK, VOLUME, Graph, Registration
 
 
-def write(graph: Graph, settings: Settings, directory: Path, *, ordered: bool) -> Path:
+def write(graph: Graph, settings: Settings, directory: Path) -> Path:
     """Write `compose.yaml` and the files that its containers read into `directory`; gives its path.
 
-    `graph` is what the program declares for `settings`; with `ordered`, containers wait for each other as there.
+    `graph` is what the program declares for `settings`; containers wait for each other as there.
     """
     names = {resource.urn: resource for resource in graph.resources}
     project = settings.name("").rstrip("-")
     services = {}
     for name, container in graph.of(CONTAINER).items():
         service = _service(container, directory / "files" / name)
-        if ordered:
-            service["depends_on"] = {
-                names[urn].inputs["name"]: {"condition": _condition(names[urn])}
-                for urn in sorted(container.dependencies)
-                if names[urn].type == CONTAINER
-            }
+        service["depends_on"] = {
+            names[urn].inputs["name"]: {"condition": _condition(names[urn])}
+            for urn in sorted(container.dependencies)
+            if names[urn].type == CONTAINER
+        }
         services[name] = service
     document = {
         "name": project,
