@@ -2,7 +2,7 @@
 
 import pulumi
 
-from components.container import Container, Mount, Reach, http_health
+from components.container import Container, Mount, Reach, Stop, http_health
 from components.file import File
 from components.host import Host
 from components.service import Service
@@ -24,6 +24,8 @@ _PROXY = Container(
     health=http_health(PORT, "/_ping"),
     # Nobody else meets it, and it meets nobody else.
     reach=Reach(core=False, engine=True),
+    # The image's own signal waits for connections to end, and those to Docker's events never do.
+    stop=Stop(signal="SIGTERM"),
 )
 
 

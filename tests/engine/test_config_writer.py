@@ -3,14 +3,16 @@
 import io
 import tarfile
 from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import docker
 import pytest
 from docker.models.containers import Container
 
-from components.config_writer import Configuration, script
+from components.config_writer import PACKED, Configuration, script
 from components.file import File
+from components.pack import pack
 
 CONFIGURATION = Configuration(
     directory="/etc/prometheus",
@@ -32,21 +34,24 @@ def write(engine: docker.DockerClient, image_of: Callable[[str], str]) -> Iterat
     network, volume = engine.networks.create(name, internal=True), engine.volumes.create(name)
     made: list[Container] = []
 
-    def start(command: str, mount: str) -> Container:
+    def start(file: File, command: str, mount: str, **options: Any) -> Container:
+        volumes = {name: {"bind": mount}}
         container = engine.containers.create(
-            image, ["-c", command], entrypoint="/bin/sh", user="0:0", network=name, volumes={name: {"bind": mount}}
+            image, ["-c", command], entrypoint="/bin/sh", user="0:0", network=name, volumes=volumes, **options
         )
         made.append(container)
-        container.put_archive("/", _archive())
+        container.put_archive("/", _archive(file))
         container.start()
         return container
 
     def said(command: str) -> str:
-        container = start(command, "/live")
-        assert container.wait()["StatusCode"] == 0, container.logs().decode()
+        packed = pack(PACKED, CONFIGURATION.files)
+        container = start(packed, command, "/live", cap_drop=["ALL"], tmpfs={CONFIGURATION.directory: ""})
+        assert container.wait(timeout=60)["StatusCode"] == 0, container.logs().decode()
         return str(container.logs().decode()).strip().rpartition("\n")[2]
 
-    server = start("exec prometheus --config.file=/etc/prometheus/prometheus.yml --web.enable-lifecycle", "/unused")
+    (main,) = CONFIGURATION.files
+    server = start(main, f"exec prometheus --config.file={main.path} --web.enable-lifecycle", "/unused")
     network.disconnect(server)
     network.connect(server, aliases=["prometheus"])
     ready = "until wget -q -T 1 -O /dev/null http://prometheus:9090/-/ready; do sleep 0.2; done; "
@@ -72,12 +77,11 @@ def test_a_writer_that_was_interrupted_leaves_the_next_one_to_ask_for_the_reload
     )
 
 
-def _archive() -> bytes:
-    """The files as the provider would upload them."""
+def _archive(file: File) -> bytes:
+    """A file as the provider would upload it."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for file in CONFIGURATION.files:
-            entry = tarfile.TarInfo(file.path.lstrip("/"))
-            entry.size, entry.mode = len(file.content), 0o644
-            archive.addfile(entry, io.BytesIO(file.content.encode()))
+        entry = tarfile.TarInfo(file.path.lstrip("/"))
+        entry.size, entry.mode = len(file.content.encode()), 0o644
+        archive.addfile(entry, io.BytesIO(file.content.encode()))
     return buffer.getvalue()
