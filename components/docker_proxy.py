@@ -24,8 +24,8 @@ _PROXY = Container(
     health=http_health(PORT, "/_ping"),
     # Nobody else meets it, and it meets nobody else.
     reach=Reach(core=False, engine=True),
-    # The image's own signal waits for connections to end, and those to Docker's events never do.
-    stop=Stop(signal="SIGTERM"),
+    # It keeps nothing. The image's own signal waits for connections to end, and those to Docker's events never do.
+    stop=Stop(signal="SIGKILL"),
 )
 
 

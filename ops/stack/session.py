@@ -8,7 +8,6 @@ from pathlib import Path
 
 import docker
 
-from components.program import declare
 from config.settings import EPHEMERAL, Settings
 from images.bring import bring
 from images.catalogue import image_keys_of
@@ -203,4 +202,7 @@ class Session:
         return local([key], self.settings, self.engine, cache())[key][1] is not None
 
     def _declare(self) -> None:
+        # Loaded by the commands that run the program alone: it takes 0.4 s.
+        from components.program import declare
+
         self.outputs = declare(self.deployed)
