@@ -21,7 +21,7 @@ import docker
 
 from bench.compose import write
 from components.program import declare
-from config.settings import PROJECT, ROOT
+from config.project import PROJECT, ROOT
 from lab import toolchain
 from lab.cache import cache
 from tests.unit.recording import record

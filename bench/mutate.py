@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.project import ROOT
 from config.prometheus import prometheus_files
-from config.settings import ROOT, Settings, load
+from config.settings import Settings, load
 
 CASES = ROOT / "tests/rules/cases"
 _COMPARISONS = {"==": "!=", "!=": "==", ">=": "<", "<=": ">", ">": ">=", "<": "<="}

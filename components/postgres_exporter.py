@@ -5,8 +5,8 @@ import pulumi
 from components.database_exporter import DatabaseExporter
 from components.file import File
 from components.host import Host
+from config.backend import PostgresServer
 from config.prometheus.jobs import CONNECT_TIMEOUT, STATEMENTS, STATEMENTS_FILE
-from config.settings import PostgresServer
 
 _PASSWORD = "/run/config/postgres_password"  # noqa: S105 (a path)
 

@@ -4,7 +4,9 @@ import pulumi
 from pulumi.runtime import config as runtime_config
 
 from components.stack import MonitoringStack
-from config.settings import PROJECT, Settings, SettingsError, load
+from config.errors import SettingsError
+from config.project import PROJECT
+from config.settings import Settings, load
 from images.catalogue import image_keys
 
 

@@ -6,7 +6,7 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from config.keys import Keys, environment_variables
-from config.settings import PROJECT, ROOT
+from config.project import PROJECT, ROOT
 
 _HEAD = """\
 # The configuration keys are those of config/keys.py; after a change there: uv run python -m config.pulumi_yaml

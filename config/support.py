@@ -7,7 +7,7 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from config.settings import ROOT
+from config.project import ROOT
 
 TABLE = ROOT / "config/support.yaml"
 

@@ -12,9 +12,6 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-# Characters of a wrong value that a message shows.
-_SHOWN = 60
-
 # Prometheus takes the units from the longest to the shortest, each once.
 _DURATION = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
@@ -33,12 +30,6 @@ _DATABASE = re.compile(r"[A-Za-z0-9_.$-]+")
 _POSTGRES_NAME_BYTES = 63
 # Prometheus' regular expressions (RE2) have neither of these; Python's have.
 _NOT_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9]")
-
-
-def shortened(value: object, *, quoted: bool = True) -> str:
-    """The value as a message shows it: quoted, and cut where it is long."""
-    text = repr(value) if quoted else str(value)
-    return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}… ({len(str(value)):,} characters)"
 
 
 def matching(form: str, wrong: str) -> AfterValidator:

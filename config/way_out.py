@@ -4,10 +4,12 @@ import shlex
 from collections.abc import Iterable
 from contextvars import ContextVar
 
+from config.project import PROJECT
+
 ops_stack: ContextVar[str] = ContextVar("ops_stack", default="")
 """The stack that `ops` runs a command on; empty with plain Pulumi, which has its own way to choose a stack."""
 
-_NAMESPACE = "monitoring:"
+_NAMESPACE = f"{PROJECT}:"
 
 
 def set_with(key: str, value: str = "VALUE", *, secret: bool = False) -> str:

@@ -9,7 +9,9 @@ import yaml
 from docker.utils.build import exclude_paths
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from config.settings import ROOT, Settings, SettingsError
+from config.errors import SettingsError
+from config.project import ROOT
+from config.settings import Settings
 from images.reference import Reference, parse
 
 CATALOGUE = ROOT / "config/images.yaml"

@@ -6,7 +6,7 @@ from pathlib import Path
 import docker
 import yaml
 
-from config.settings import SettingsError
+from config.errors import SettingsError
 from images.catalogue import CATALOGUE, catalogue
 from images.errors import ImagesError
 from images.faults import PullError

@@ -7,7 +7,7 @@ from docker.auth import resolve_repository_name
 from docker.errors import InvalidRepository
 from docker.utils import parse_repository_tag
 
-from config.values import shortened
+from config.wording import shortened
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # The grammar of distribution/reference, without the host.

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from components.file import File
-from config.settings import ROOT, Settings
+from config.project import ROOT
+from config.settings import Settings
 
 DIRECTORY = "/run/config"
 

@@ -3,7 +3,8 @@
 import re
 from functools import cache
 
-from config.settings import ROOT, Settings
+from config.project import ROOT
+from config.settings import Settings
 
 _THRESHOLD = re.compile(r"scalar\(threshold:([a-z0-9_]+:[a-z]+)\)")
 

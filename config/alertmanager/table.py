@@ -3,7 +3,8 @@
 from typing import Any
 
 from config.alertmanager.routes import OWN_ROUTE, PACE, inhibitions
-from config.settings import ROOT, Settings
+from config.project import ROOT
+from config.settings import Settings
 
 PAGE = ROOT / "docs/alerting.md"
 _MARKS = {name: (f"<!-- {name}: made by config.alertmanager.table -->", f"<!-- end of {name} -->")

@@ -2,7 +2,7 @@
 
 from config.logs.source import Containers, Files, Journal, Source, StatusLevel
 from config.logs.sources import SOURCES
-from config.settings import ROOT
+from config.project import ROOT
 
 PAGE = ROOT / "docs/logs.md"
 _BEGIN, _END = "<!-- sources -->\n", "<!-- /sources -->"

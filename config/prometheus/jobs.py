@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from config.settings import Backend, Settings
+from config.backend import Backend
+from config.settings import Settings
 
 REALTIME_TOKEN = "/run/config/realtime_token"
 # Where postgres_exporter finds statements.yaml, and what is in it.

@@ -36,7 +36,7 @@ def open_session(stack: str, config: list[str] | None = None, *, create: bool = 
     for pair in config or []:
         key, separator, value = pair.partition("=")
         if not separator:
-            from config.values import shortened
+            from config.wording import shortened
 
             raise OpsError(f"--config {shortened(pair)} must be KEY=VALUE, such as grafanaPort=3001", code=2)
         overrides[key.removeprefix("monitoring:")] = value

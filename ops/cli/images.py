@@ -75,7 +75,7 @@ def outdated_images(
     with clear_errors():
         from datetime import UTC, datetime, timedelta
 
-        from config.settings import default_thresholds
+        from config.defaults import default_thresholds
         from config.support import support_table
         from images.catalogue import catalogue
         from images.outdated import outdated

@@ -12,7 +12,9 @@ import yaml
 from pydantic.alias_generators import to_camel
 
 from config.keys import Keys, secret_keys
-from config.settings import EPHEMERAL, PROJECT, ROOT, check_key, from_environment, problems_of
+from config.project import PROJECT, ROOT
+from config.reading import check_key, from_environment, problems_of
+from config.stack_name import EPHEMERAL
 from ops.errors import OpsError
 from ops.stack.stack_file import ENCRYPTION
 from ops.stack.workspace import Workspace, explain

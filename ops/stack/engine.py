@@ -13,7 +13,8 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
-from config.settings import DEFAULT_MEMORY, PROJECT
+from config.defaults import DEFAULT_MEMORY
+from config.project import PROJECT
 
 # What tells an engine's containers and networks of a stack; components/host.py and components/stack.py set them.
 _PROJECT, _STACK, _SERVICE = "monitoring.project", "monitoring.stack", "monitoring.service"

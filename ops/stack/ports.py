@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from config.settings import EPHEMERAL
+from config.stack_name import EPHEMERAL
 from ops.errors import OpsError
 from ops.stack.engine import look, taken_ports
 

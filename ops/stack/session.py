@@ -8,7 +8,8 @@ from pathlib import Path
 
 import docker
 
-from config.settings import EPHEMERAL, Settings
+from config.settings import Settings
+from config.stack_name import EPHEMERAL
 from images.bring import bring
 from images.catalogue import image_keys_of
 from images.local import expected, local

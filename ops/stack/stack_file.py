@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from config.keys import Keys
-from config.settings import EPHEMERAL, PORT_KEYS, PROJECT, ROOT, ports_of
+from config.ports import PORT_KEYS, ports_of
+from config.project import PROJECT, ROOT
+from config.stack_name import EPHEMERAL
 from ops.errors import OpsError
 
 # How a stack's file says how its secrets are encrypted.

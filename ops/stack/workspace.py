@@ -22,16 +22,12 @@ from pulumi.automation import (
     StackNotFoundError,
 )
 
-from config.settings import (
-    PROJECT,
-    ROOT,
-    Settings,
-    SettingsError,
-    check_stack_name,
-    from_environment,
-    load,
-    required_secrets,
-)
+from config.errors import SettingsError
+from config.necessary import required_secrets
+from config.project import PROJECT, ROOT
+from config.reading import from_environment
+from config.settings import Settings, load
+from config.stack_name import check_stack_name
 from images.catalogue import image_keys
 from ops.errors import OpsError
 from ops.stack import stack_file
@@ -207,7 +203,7 @@ def _generate_secrets(
     given_elsewhere = from_environment()
     generated = {
         f"{PROJECT}:{key}": ConfigValue(secrets.token_urlsafe(24), secret=True)
-        for key in required_secrets({"grafanaMode": value("grafanaMode") or "container"})
+        for key in required_secrets(value("grafanaMode") or "container")
         if not value(key) and key not in given_elsewhere
     }
     if generated:

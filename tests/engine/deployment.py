@@ -14,7 +14,8 @@ import docker
 import yaml
 from docker.models.containers import Container
 
-from config.settings import PORT_KEYS, PROJECT, ROOT, Ports
+from config.ports import PORT_KEYS, Ports
+from config.project import PROJECT, ROOT
 from lab.cache import cache
 
 # Seconds for one command; far more than any takes on a machine that is busy with other things.

@@ -22,7 +22,8 @@ import pytest
 import yaml
 from docker.errors import ImageNotFound
 
-from config.settings import Images, SettingsError
+from config.errors import SettingsError
+from config.settings import Images
 from images import bundle
 from images.bring import bring, load_bundle
 from images.catalogue import wanted

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from config.alertmanager import alertmanager_files
-from config.settings import ROOT, Settings
+from config.project import ROOT
+from config.settings import Settings
 from tests.processes import alertmanager, fire, wait_for
 from tests.routing.stacks import DEMO, PRIMARY, REPLICA, WATCHDOG, labels, settings
 from tests.unit.test_settings import SECRETS

@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from config.loki import rule_files
-from config.settings import ROOT, Settings, load
+from config.project import ROOT
+from config.settings import Settings, load
 
 RULES = ROOT / "config/prometheus/rules"
 LOG_RULES = ROOT / "config/loki/rules"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from config.defaults import default_thresholds
 from config.prometheus.jobs import ScrapeJob, ScrapeTarget, scrape_jobs
-from config.settings import default_thresholds
 from tests.rules.reading import dev
 
 JOBS = scrape_jobs(dev())

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.defaults import default_thresholds
+from config.project import ROOT
 from config.prometheus import prometheus_files
 from config.prometheus.durations import is_window, seconds, shorten_waits, spelled
 from config.prometheus.jobs import scrape_jobs
-from config.settings import ROOT, Settings, default_thresholds
+from config.settings import Settings
 from dashboards import build
 from images.catalogue import tags
 from lab import toolchain

@@ -8,7 +8,8 @@ import pytest
 
 from config.alertmanager.receivers import receivers
 from config.alertmanager.table import PAGE, page, told
-from config.settings import Settings, SettingsError, load
+from config.errors import SettingsError
+from config.settings import Settings, load
 from tests.unit.test_settings import DEMO, EXISTING
 
 TEAM = {"name": "team", "kind": "slack", "matchers": ['component="database"']}

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.defaults import default_thresholds
+from config.project import ROOT
 from config.prometheus import prometheus_files
-from config.settings import ROOT, default_thresholds
 from dashboards import build
 from dashboards.links import to_logs, to_request
 from dashboards.objectives import PAGE_BURN

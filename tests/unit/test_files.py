@@ -14,7 +14,8 @@ from config.alertmanager import DIRECTORY, alertmanager_files, alertmanager_secr
 from config.logs.alloy import alloy_files
 from config.logs.promtail import promtail_files
 from config.loki import loki_files, rule_files
-from config.settings import ROOT, Settings, load
+from config.project import ROOT
+from config.settings import Settings, load
 from dashboards import build
 from tests.unit.test_settings import SECRETS
 

@@ -12,7 +12,8 @@ import pytest
 
 from components.program import declare, program
 from config.keys import environment_variables
-from config.settings import ROOT, Settings, load
+from config.project import ROOT
+from config.settings import Settings, load
 from tests.unit.recording import (
     CONTAINER,
     DOCKER,

@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from config.keys import Keys, environment_variables
-from config.settings import ROOT
+from config.project import ROOT
 from config.way_out import ops_stack, remove_with, set_with
 from ops.cli import app
 from ops.stack import configuration, stack_file, workspace

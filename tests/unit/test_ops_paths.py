@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from config.settings import ROOT
+from config.project import ROOT
 from lab.cache import cache
 from lab.errors import LabError
 from ops import home

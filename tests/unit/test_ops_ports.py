@@ -8,7 +8,8 @@ import docker
 import pytest
 import yaml
 
-from config.settings import PORT_KEYS, PROJECT
+from config.ports import PORT_KEYS
+from config.project import PROJECT
 from ops.errors import OpsError
 from ops.stack import ports
 from ops.stack.stack_file import write

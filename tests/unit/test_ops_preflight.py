@@ -9,7 +9,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from config.settings import Ports, Settings, load
+from config.ports import Ports
+from config.settings import Settings, load
 from ops.errors import OpsError
 from ops.stack import preflight
 from tests.unit.test_settings import SECRETS

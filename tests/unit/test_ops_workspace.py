@@ -12,7 +12,7 @@ import yaml
 from pulumi.automation import PulumiCommand
 
 from config.keys import environment_variables
-from config.settings import ROOT
+from config.project import ROOT
 from lab.cache import cache
 from ops.errors import OpsError
 from ops.stack import stack_file, toolchain, workspace

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from config.keys import Keys, secret_keys
+from config.project import PROJECT, ROOT
 from config.pulumi_yaml import text
-from config.settings import PROJECT, ROOT, load
+from config.settings import load
 from tests.unit.test_settings import SECRETS
 
 STACK_FILES = sorted(path for path in ROOT.glob("Pulumi.*.yaml"))

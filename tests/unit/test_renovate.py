@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from config.settings import ROOT
+from config.project import ROOT
 from images.catalogue import catalogue
 from lab import images, modules, toolchain
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from config.errors import SettingsError
 from config.keys import Keys, environment_variables, secret_keys
-from config.settings import Ports, Settings, SettingsError, load
+from config.ports import Ports
+from config.settings import Settings, load
 from images.catalogue import image_keys
 
 # Every secret, with a value that is found wherever it leaks to.

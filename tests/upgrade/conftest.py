@@ -11,7 +11,7 @@ import docker
 import pytest
 import yaml
 
-from config.settings import ROOT
+from config.project import ROOT
 from images.catalogue import catalogue
 from lab.cache import cache
 
