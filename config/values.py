@@ -12,12 +12,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from config.durations import seconds
+
 # Prometheus takes the units from the longest to the shortest, each once.
 _DURATION = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 _WHOLE_DAYS = re.compile(r"\d+[dw]")
-_DAYS = {"d": 1, "w": 7}
-_MOST_DAYS = 3650
+# Ten years, without their leap days.
+_LONGEST = "3650d"
 _MATCHER = r'\s*[a-z_]+\s*(=|!=|=~|!~)\s*"[^"\\]*"\s*'
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+")
 # Underscores are not for host names, but containers have them, such as supabase_db.
@@ -53,23 +54,18 @@ def _between(least: str, most: str, why: str) -> Callable[[str], str]:
     """A check that a duration is neither shorter nor longer than these two."""
 
     def check(value: str) -> str:
-        if not _length(least) <= _length(value) <= _length(most):
+        if not seconds(least) <= seconds(value) <= seconds(most):
             raise ValueError(f"must be between {least} and {most}: {why}")
         return value
 
     return check
 
 
-def _length(duration: str) -> float:
-    """A duration in seconds."""
-    return sum(int(number) * _SECONDS[unit] for number, unit in re.findall(r"(\d+)(ms|[smhdwy])", duration))
-
-
 def _days(value: str) -> str:
     if not _WHOLE_DAYS.fullmatch(value) or not re.search("[1-9]", value):
         raise ValueError("must be whole days or weeks, such as 30d or 4w, and not zero")
-    if int(value[:-1]) * _DAYS[value[-1]] > _MOST_DAYS:
-        raise ValueError(f"must be at most {_MOST_DAYS}d")
+    if seconds(value) > seconds(_LONGEST):
+        raise ValueError(f"must be at most {_LONGEST}")
     return value
 
 

@@ -8,16 +8,15 @@ from typing import Any
 
 import yaml
 
+from config.durations import seconds
 from config.logs.source import Containers
 from config.logs.sources import sources
-from config.prometheus.durations import shorten_waits
+from config.prometheus.waits import shorten_waits
 from config.settings import Settings
 
 RULES = "/etc/loki/rules"
 """Where the ruler finds its files, below the name of the only tenant."""
 _DIRECTORY = Path(__file__).parent
-# Loki's retention takes hours and no days.
-_HOURS = {"d": 24, "w": 24 * 7}
 _SILENT = "LogSourceSilent"
 
 
@@ -58,7 +57,8 @@ def _with_thresholds(text: str, thresholds: Mapping[str, float]) -> str:
 
 
 def _hours(days: str) -> str:
-    return f"{int(days[:-1]) * _HOURS[days[-1]]}h"
+    """The same duration in hours: Loki's retention takes no days."""
+    return f"{seconds(days) / 3600:.0f}h"
 
 
 def _silence(settings: Settings) -> dict[str, Any]:

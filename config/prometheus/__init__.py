@@ -9,10 +9,11 @@ from typing import Any
 
 import yaml
 
-from config.prometheus.durations import seconds, shorten_waits
+from config.durations import seconds
 from config.prometheus.guards import absent_rules, threshold_rules
 from config.prometheus.jobs import ScrapeJob, scrape_jobs
 from config.prometheus.support import support_rules
+from config.prometheus.waits import shorten_waits
 from config.settings import Settings
 from config.support import support_table
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from config.prometheus.durations import seconds
+from config.durations import seconds
 from config.settings import Settings
 from ops.alerts.client import Client
 from ops.errors import OpsError

@@ -10,7 +10,7 @@ import docker
 from docker.errors import DockerException
 
 from config.alertmanager.routes import PACE
-from config.prometheus.durations import seconds
+from config.durations import seconds
 from config.settings import Settings
 from ops.alerts.client import Client, Count, Way
 from ops.errors import OpsError

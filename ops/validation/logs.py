@@ -7,9 +7,9 @@ from typing import Any
 
 import docker
 
+from config.durations import seconds
 from config.logs.source import Containers, Source
 from config.logs.sources import sources
-from config.prometheus.durations import seconds
 from config.settings import Settings
 from ops.stack.engine import look, name_of
 from ops.validation.check import Check, get, query

@@ -7,8 +7,8 @@ from typing import Any
 import docker
 import yaml
 
+from config.durations import seconds
 from config.prometheus import prometheus_files
-from config.prometheus.durations import seconds
 from config.prometheus.jobs import scrape_jobs
 from config.settings import Settings
 from images.catalogue import tags

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from config.defaults import default_thresholds
+from config.durations import seconds, spelled
 from config.project import ROOT
 from config.prometheus import prometheus_files
-from config.prometheus.durations import is_window, seconds, shorten_waits, spelled
 from config.prometheus.jobs import scrape_jobs
+from config.prometheus.waits import is_window, shorten_waits
 from config.settings import Settings
 from dashboards import build
 from images.catalogue import tags

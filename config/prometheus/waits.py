@@ -1,6 +1,8 @@
-"""Durations as Prometheus writes them, and the waits of alerts shortened for drills."""
+"""The waits of alerts, shortened for drills."""
 
 import re
+
+from config.durations import seconds, spelled
 
 _WAIT = re.compile(r"^(\s+(?:for|keep_firing_for): )(\S+)$", re.MULTILINE)
 _FOR = re.compile(r"^\s+for: (\S+)$", re.MULTILINE)
@@ -17,31 +19,9 @@ def shorten_waits(rules: str) -> str:
     return "".join(_shorter_alert(part) for part in re.split(r"^(?=\s+- alert: )", rules, flags=re.MULTILINE))
 
 
-def seconds(duration: str) -> float:
-    """A Prometheus duration such as `1h30m` in seconds; ValueError where it is none."""
-    units = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-    parts = re.findall(r"(\d+)(ms|[smhdwy])", duration)
-    if "".join(number + unit for number, unit in parts) != duration or not parts:
-        raise ValueError(f"{duration!r} is no duration such as 30s or 1h30m")
-    return sum(int(number) * units[unit] for number, unit in parts)
-
-
-def spelled(duration: str) -> str:
-    """A Prometheus duration as a sentence says it: `1 minute` for 1m, `90 seconds` for 1m30s."""
-    wait = seconds(duration)
-    for length, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if wait and wait % length == 0:
-            return _counted(int(wait / length), name)
-    return _counted(int(wait), "second")
-
-
 def is_window(duration: str, expression: str) -> bool:
     """Whether an expression looks back over this duration, itself or by a recording rule: then a text may mean that."""
     return bool(re.search(rf"\[{duration}\]|[a-z]{duration}\b", expression))
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _shorter_alert(alert: str) -> str:
