@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr
 from pydantic.alias_generators import to_camel
 
-from config.alerting import MuteTime, Receiver
+from config.alerting_keys import MuteTime, Receiver
 from config.values import (
     Address,
     Database,

@@ -125,18 +125,18 @@ def _email(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    if value and _of_url(value).username is not None:
+    if value and web_address(value).username is not None:
         raise ValueError("must not have a user or password in it: it would be kept in clear")
     return value
 
 
 def _secret_url(value: SecretStr | None) -> SecretStr | None:
     if value is not None:
-        _of_url(_text(value.get_secret_value()))
+        web_address(_text(value.get_secret_value()))
     return value
 
 
-def _of_url(value: str) -> SplitResult:
+def web_address(value: str) -> SplitResult:
     """The parts of an address of the web; raises ValueError where it is none."""
     if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", value):
         raise ValueError("must be an address that starts with http:// or https://")

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from config.alerting import Alerting, Receiver
+from config.alerting import Alerting
+from config.alerting_keys import Receiver
 from config.settings import Settings
 
 SECRETS = "/run/config"

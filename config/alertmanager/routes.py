@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from config.alerting import MuteTime, Receiver
+from config.alerting_keys import MuteTime, Receiver
 from config.settings import Settings
 
 PACE = {

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import docker
 
-from config.alerting import OWN_RECEIVERS
+from config.alerting_keys import OWN_RECEIVERS
 from config.alertmanager import warnings
 from config.settings import Settings
 from ops.alerts.client import Client, Count, Way

@@ -43,10 +43,17 @@ def test_a_further_receiver_finds_its_secret_under_its_name_or_under_the_key_it_
         ({"kind": "pigeon"}, "Input should be 'slack'".lower()),
         ({"matchers": ["component"]}, "must be a matcher"),
         ({"chanel": "#x"}, "receivers[0].chanel"),
-        ({"secret": "other"}, "pulumi config set --secret --path 'monitoring:receiverSecrets.other' VALUE"),
+        ({"secret": "other"}, "pulumi config set --secret --path monitoring:receiverSecrets.other"),
         ({"kind": "email"}, "needs smtpHost"),
+        (
+            {"kind": "email", "to": "a@b@c"},
+            "receivers[0].to is 'a@b@c' (from Pulumi configuration): must be",
+        ),
         ({"kind": "telegram"}, "needs the number of its chat"),
-        ({"kind": "pagerduty", "url": "events.example"}, "does not start with http"),
+        (
+            {"kind": "pagerduty", "url": "events.example"},
+            "receivers[0].url is 'events.example' (from Pulumi configuration): must be an address",
+        ),
     ],
 )
 def test_a_receiver_that_cannot_be_is_refused(change: dict[str, Any], said: str) -> None:
@@ -55,7 +62,7 @@ def test_a_receiver_that_cannot_be_is_refused(change: dict[str, Any], said: str)
 
 def test_a_secret_that_is_no_address_is_refused_and_not_shown() -> None:
     message = refused(receivers=[TEAM], receiverSecrets={"team": "hunter2"})
-    assert "must start with http" in message
+    assert "has a secret that must be an address that starts with http" in message
     assert "hunter2" not in message
     assert "hunter2" not in refused(receiverSecrets='["hunter2"')
 
