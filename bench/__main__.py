@@ -21,9 +21,10 @@ import docker
 
 from bench.compose import write
 from components.program import declare
-from config.project import PROJECT, ROOT
+from config.project import ROOT
 from lab import toolchain
 from lab.cache import cache
+from ops.stack.engine import look
 from tests.unit.recording import record
 
 # Seconds for one command.
@@ -78,15 +79,14 @@ class Bench:
 
     def _watch(self, started: float, healthy: list[float]) -> None:
         """Note when the stack's containers are healthy and no more of them come."""
-        filters = {"label": [f"monitoring.project={PROJECT}", f"monitoring.stack={self._stack}"]}
         last = (0.0, 0)
         while time.monotonic() - started < _LIMIT:
-            found = self._engine.api.containers(filters=filters)
-            count = sum("(healthy)" in container["Status"] for container in found)
+            running = [container for container in look(self._engine, self._stack).containers.values() if container.runs]
+            count = sum(container.healthy for container in running)
             if count != last[1]:
                 last = (time.monotonic() - started, count)
             # All that run are healthy, for five seconds: the next wave would have begun by then.
-            if count and count == len(found) and time.monotonic() - started - last[0] > 5:
+            if count and count == len(running) and time.monotonic() - started - last[0] > 5:
                 healthy.append(last[0])
                 return
             time.sleep(0.1)

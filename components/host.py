@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
+from config.labels import COMPONENT_LABEL, SERVICE_LABEL, stack_labels
 from config.settings import Settings
 
 
@@ -34,11 +35,6 @@ class Host:
         return pulumi.ResourceOptions(parent=parent, provider=self.provider, **options)  # type: ignore[arg-type]
 
     def labels(self, service: str, component: str) -> list[docker.ContainerLabelArgs]:
-        """The labels by which people, Promtail and `ops` find the stack's containers."""
-        values = {
-            "monitoring.component": component,
-            "monitoring.project": self.settings.project,
-            "monitoring.service": service,
-            "monitoring.stack": self.settings.stack,
-        }
-        return [docker.ContainerLabelArgs(label=label, value=value) for label, value in values.items()]
+        """The labels of a container of the stack."""
+        values = {**stack_labels(self.settings.stack), SERVICE_LABEL: service, COMPONENT_LABEL: component}
+        return [docker.ContainerLabelArgs(label=label, value=value) for label, value in sorted(values.items())]

@@ -20,6 +20,7 @@ from components.promtail import Promtail
 from components.redis_exporter import RedisExporter
 from components.service import Service
 from config.alertmanager import warnings
+from config.labels import stack_labels
 from config.settings import Settings
 from images.catalogue import builds, image_keys_of, references
 
@@ -89,8 +90,7 @@ class MonitoringStack(pulumi.ComponentResource):
         )
         options = pulumi.ResourceOptions(parent=self, provider=provider)
         labels = [
-            docker.NetworkLabelArgs(label="monitoring.project", value=settings.project),
-            docker.NetworkLabelArgs(label="monitoring.stack", value=settings.stack),
+            docker.NetworkLabelArgs(label=label, value=value) for label, value in stack_labels(settings.stack).items()
         ]
         networks = Networks(
             core=docker.Network("core", name=settings.name("core"), internal=True, labels=labels, opts=options),

@@ -16,6 +16,7 @@ import tenacity
 from docker.errors import DockerException, NotFound
 from docker.models.containers import Container
 
+from config.labels import stack_labels
 from config.settings import Settings
 from ops.errors import OpsError
 
@@ -160,13 +161,17 @@ def own_container(name: str, script: str, restarts: int = 0, **options: Any) -> 
     def make(levers: Levers) -> Iterator[None]:
         settings = levers.settings
         image = levers.container("demo").attrs["Image"]
-        labels = {"monitoring.project": settings.project, "monitoring.stack": settings.stack}
         full_name = settings.name(f"drill-{name}")
         _remove(levers.engine, full_name)
         try:
             command = ["python3", "-c", script]
             container = levers.engine.containers.create(
-                image, entrypoint=command, name=full_name, network_mode="none", labels=labels, **options
+                image,
+                entrypoint=command,
+                name=full_name,
+                network_mode="none",
+                labels=stack_labels(settings.stack),
+                **options,
             )
             container.start()
             for _ in range(restarts):

@@ -14,10 +14,8 @@ import docker
 from docker.errors import APIError, NotFound
 
 from config.defaults import DEFAULT_MEMORY
+from config.labels import PROJECT_LABEL, SERVICE_LABEL, STACK_LABEL, stack_labels
 from config.project import PROJECT
-
-# What tells an engine's containers and networks of a stack; components/host.py and components/stack.py set them.
-_PROJECT, _STACK, _SERVICE = "monitoring.project", "monitoring.stack", "monitoring.service"
 
 
 @dataclass(frozen=True)
@@ -129,14 +127,14 @@ def name_of(listed: Mapping[str, Any]) -> str:
 def owner_of(listed: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The project and the stack that a container as the engine lists it belongs to."""
     labels = listed["Labels"] or {}
-    return labels.get(_PROJECT), labels.get(_STACK)
+    return labels.get(PROJECT_LABEL), labels.get(STACK_LABEL)
 
 
 def _container(listed: Mapping[str, Any]) -> Container:
     return Container(
         id=listed["Id"],
         name=name_of(listed),
-        service=(listed["Labels"] or {}).get(_SERVICE, ""),
+        service=(listed["Labels"] or {}).get(SERVICE_LABEL, ""),
         state=listed["State"],
         status=listed["Status"],
         networks=frozenset(listed["NetworkSettings"]["Networks"] or {}),
@@ -146,7 +144,7 @@ def _container(listed: Mapping[str, Any]) -> Container:
 
 
 def _labels(stack: str) -> list[str]:
-    return [f"{_PROJECT}={PROJECT}", f"{_STACK}={stack}"]
+    return [f"{label}={value}" for label, value in stack_labels(stack).items()]
 
 
 def _is_service(name: str) -> bool:
