@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.example import demo_settings
 from config.project import ROOT
 from config.prometheus import prometheus_files
-from config.settings import Settings, load
+from config.settings import Settings
 
 CASES = ROOT / "tests/rules/cases"
 _COMPARISONS = {"==": "!=", "!=": "==", ">=": "<", "<=": ">", ">": ">=", "<": "<="}
@@ -124,6 +125,4 @@ def run(settings: Settings, wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    secrets = dict.fromkeys(("postgresPassword", "redisPassword", "realtimeMetricsSecret"), "of-no-use-here-" * 3)
-    keys = {"demo": "true", "grafanaMode": "none", **secrets}
-    sys.exit(1 if run(load("dev", keys, environment={}, dotenv=Path("/nonexistent")), sys.argv[1:]) else 0)
+    sys.exit(1 if run(demo_settings(grafanaMode="none"), sys.argv[1:]) else 0)

@@ -1,14 +1,12 @@
 """Who is told what, when, as tables: `python -m config.alertmanager.table` writes them into docs/alerting.md."""
 
-from typing import Any
-
 from config.alertmanager.routes import OWN_ROUTE, PACE, inhibitions
+from config.example import demo_settings
+from config.pages import with_part
 from config.project import ROOT
 from config.settings import Settings
 
 PAGE = ROOT / "docs/alerting.md"
-_MARKS = {name: (f"<!-- {name}: made by config.alertmanager.table -->", f"<!-- end of {name} -->")
-          for name in ("told", "grouped", "inhibited")}  # fmt: skip
 _SERVICES = {"P1": "PagerDuty, Slack, email", "P2": "Slack, email", "P3": "Slack"}
 
 
@@ -46,11 +44,7 @@ def inhibited(settings: Settings) -> str:
 def page(text: str, settings: Settings) -> str:
     """The page with its tables made anew; ValueError where it has no place for one."""
     for name, table in (("told", told()), ("grouped", grouped()), ("inhibited", inhibited(settings))):
-        begin, end = _MARKS[name]
-        if begin not in text or end not in text:
-            raise ValueError(f"docs/alerting.md has no place for the table {name!r}: it needs {begin} and {end}")
-        before, _, rest = text.partition(begin)
-        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+        text = with_part(text, name, table)
     return text
 
 
@@ -58,17 +52,5 @@ def _matchers(matchers: list[str]) -> str:
     return ", ".join(f"`{matcher}`".replace("|", "\\|") for matcher in matchers)
 
 
-def _main() -> None:
-    from pathlib import Path
-
-    from config.settings import load
-
-    secrets: dict[str, Any] = dict.fromkeys(
-        ("postgresPassword", "redisPassword", "realtimeMetricsSecret"), "only-for-the-tables-of-the-documentation"
-    )
-    keys = {"demo": "true", "grafanaMode": "none", **secrets}
-    PAGE.write_text(page(PAGE.read_text(), load("dev", keys, environment={}, dotenv=Path("/nonexistent"))))
-
-
 if __name__ == "__main__":
-    _main()
+    PAGE.write_text(page(PAGE.read_text(), demo_settings()))

@@ -2,22 +2,21 @@
 
 from config.logs.source import Containers, Files, Journal, Source, StatusLevel
 from config.logs.sources import SOURCES
+from config.pages import with_part
 from config.project import ROOT
 
 PAGE = ROOT / "docs/logs.md"
-_BEGIN, _END = "<!-- sources -->\n", "<!-- /sources -->"
 
 
 def table() -> str:
     """The table, a row a source."""
     rows = ["| source | what | found by | level from | beside the line | time |", "|---|---|---|---|---|---|"]
-    return "\n".join([*rows, *(_row(source) for source in SOURCES), ""])
+    return "\n".join([*rows, *(_row(source) for source in SOURCES)])
 
 
 def page(text: str) -> str:
     """The page's `text` with the table as it is now."""
-    before, _, rest = text.partition(_BEGIN)
-    return before + _BEGIN + table() + _END + rest.partition(_END)[2]
+    return with_part(text, "sources", table())
 
 
 def _row(source: Source) -> str:

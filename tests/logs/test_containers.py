@@ -10,7 +10,8 @@ import docker
 import httpx
 import pytest
 
-from config.settings import Settings, load
+from config.example import demo_settings
+from config.settings import Settings
 from tests.logs.containers import (
     ContainerAlloy,
     ContainerPromtail,
@@ -32,8 +33,7 @@ _STEADY = 'n=0; while [ $n -lt {count} ]; do n=$((n+1)); echo "line $n"; sleep 0
 
 def stack() -> Settings:
     """A demo stack with a name of its own: its containers alone are found."""
-    secrets = dict.fromkeys(["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"], "x")
-    return load(STACK, {"demo": "true", **secrets}, environment={}, dotenv=Path("/nonexistent"))
+    return demo_settings(STACK)
 
 
 @pytest.fixture

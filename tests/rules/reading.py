@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from config.example import demo_settings
 from config.loki import rule_files
 from config.project import ROOT
 from config.settings import Settings, load
@@ -16,13 +17,7 @@ LOG_RULES = ROOT / "config/loki/rules"
 RUNBOOKS = ROOT / "docs/runbooks"
 CASES = Path(__file__).parent / "cases"
 
-_SECRETS = dict.fromkeys(["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"], "x")
-_DEMO = {
-    "demo": "true",
-    "runbookBaseUrl": "https://runbooks.example",
-    "grafanaUrl": "https://grafana.example",
-    **_SECRETS,
-}
+_DEMO = {"runbookBaseUrl": "https://runbooks.example", "grafanaUrl": "https://grafana.example"}
 _EXISTING = {
     "postgresHost": "db.example",
     "redisHost": "cache.example",
@@ -31,7 +26,7 @@ _EXISTING = {
     "grafanaMode": "external",
     "grafanaToken": "x",
     "kongAddresses": '["kong-1.example:8100", "kong-2.example:8100"]',
-    **_SECRETS,
+    "postgresPassword": "x",
 }
 
 
@@ -52,7 +47,7 @@ class Rule:
 
 def dev(**values: str) -> Settings:
     """Settings of a stack with the demo backend; `values` are configuration keys."""
-    return load("dev", {**_DEMO, **values}, environment={}, dotenv=Path("/nonexistent"))
+    return demo_settings(**{**_DEMO, **values})
 
 
 def prod(**values: str) -> Settings:

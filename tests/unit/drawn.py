@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from config.settings import Settings, load
+from config.example import demo_settings
+from config.settings import Settings
 from dashboards import build
 
 Json = dict[str, Any]
@@ -39,8 +39,7 @@ class Query:
 @cache
 def dev_settings(**keys: str) -> Settings:
     """Settings of a stack with the demo backend, from defaults and `keys` alone."""
-    secrets = dict.fromkeys(["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"], "x")
-    return load("dev", {"demo": "true", **secrets, **keys}, environment={}, dotenv=Path("/nonexistent"))
+    return demo_settings(**keys)
 
 
 def dashboards(settings: Settings | None = None) -> dict[str, Json]:

@@ -103,8 +103,8 @@ def test_the_tables_of_the_page_are_those_of_the_configuration() -> None:
 
 
 def test_a_page_without_a_place_for_a_table_is_refused() -> None:
-    with pytest.raises(ValueError, match="has no place for the table 'grouped'"):
-        page(PAGE.read_text().replace("<!-- end of grouped -->", ""), settings())
+    with pytest.raises(ValueError, match="has no place for 'grouped'"):
+        page(PAGE.read_text().replace("<!-- /grouped -->", ""), settings())
 
 
 def test_the_page_names_the_services_that_the_receivers_have() -> None:
