@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from config.project import ROOT
+from config.wording import in_words
 
 TABLE = ROOT / "config/support.yaml"
 
@@ -43,6 +44,5 @@ def support_table(path: Path = TABLE) -> dict[str, Support]:
         try:
             found[key] = Support.model_validate(entry)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise ValueError(f"{path}: {key}: {problems}") from None
+            raise ValueError(f"{path}: {key}: {in_words(error)}") from None
     return found

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from config.keys import secret_keys
 from config.project import PROJECT
 from config.way_out import remove_with, set_with
@@ -17,6 +19,11 @@ def shortened(value: object, *, quoted: bool = True) -> str:
     """The value as a message shows it: quoted, and cut where it is long."""
     text = repr(value) if quoted else str(value)
     return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}… ({len(str(value)):,} characters)"
+
+
+def in_words(error: ValidationError) -> str:
+    """What is wrong with an entry of a file of ours, each thing with its path; on one line."""
+    return "; ".join(f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}" for wrong in error.errors())
 
 
 def malformed(path: Iterable[int | str], value: object, message: str, origin: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from config.errors import SettingsError
 from config.project import ROOT
 from config.settings import Settings
+from config.wording import in_words
 from images.reference import Reference, parse
 
 CATALOGUE = ROOT / "config/images.yaml"
@@ -55,8 +56,7 @@ def catalogue(path: Path = CATALOGUE) -> dict[str, Wanted]:
         try:
             image = _Built.model_validate(entry) if "build" in entry else _Pinned.model_validate(entry)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise ValueError(f"{path}: {key}: {problems}") from None
+            raise ValueError(f"{path}: {key}: {in_words(error)}") from None
         if isinstance(image, _Built):
             directory = path.parent.parent / image.build
             tag = _fingerprint(directory)[:12]

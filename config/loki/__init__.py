@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from config.durations import seconds
+from config.links import external_labels, overview_links
 from config.logs.source import Containers
 from config.logs.sources import sources
 from config.prometheus.waits import shorten_waits
@@ -30,14 +31,7 @@ def loki_files(settings: Settings) -> dict[str, str]:
         {"selector": selector, "priority": len(streams) - place, "period": _hours(period)}
         for place, (selector, period) in enumerate(streams)
     ]
-    # For the annotations of rules, which so stay plain YAML that is the same in every stack.
-    grafana = "" if settings.grafana.mode == "none" else settings.grafana.url
-    configuration["ruler"]["external_labels"] = {
-        "project": settings.project,
-        "stack": settings.stack,
-        "runbook_base": settings.runbook_base_url,
-        "grafana_base": grafana,
-    }
+    configuration["ruler"]["external_labels"] = external_labels(settings)
     return {"loki.yaml": yaml.safe_dump(configuration, sort_keys=False, width=120)}
 
 
@@ -76,8 +70,7 @@ def _silence(settings: Settings) -> dict[str, Any]:
                 "summary": "A service has stopped to log.",
                 "description": f"{service} has written no line for {source.silent_after}; a healthy one does all the "
                 "time. Either it stands still, or its lines are lost on their way.",
-                "runbook_url": f"{{{{ $externalLabels.runbook_base }}}}/{_SILENT}.md",
-                "dashboard_url": "{{ with $externalLabels.grafana_base }}{{ . }}/d/system-overview{{ end }}",
+                **overview_links(_SILENT),
             },
         }
         for source in sources(settings)

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from config.durations import seconds
+from config.links import external_labels
 from config.prometheus.guards import absent_rules, threshold_rules
 from config.prometheus.jobs import ScrapeJob, scrape_jobs
 from config.prometheus.support import support_rules
@@ -49,20 +50,14 @@ def prometheus_files(settings: Settings, tags: Mapping[str, str] | None = None) 
 
 
 def _prometheus_config(settings: Settings) -> dict[str, Any]:
-    grafana = "" if settings.grafana.mode == "none" else settings.grafana.url
     return {
         "global": {
             "scrape_interval": settings.prometheus.scrape_interval,
             "evaluation_interval": settings.prometheus.evaluation_interval,
             "scrape_timeout": _scrape_timeout(settings.prometheus.scrape_interval),
-            # The two bases are for the annotations of rules, which so stay plain YAML that is the same in every stack;
-            # they are dropped from the alerts below. No remote write or federation exists that they could leak to.
-            "external_labels": {
-                "project": settings.project,
-                "stack": settings.stack,
-                "runbook_base": settings.runbook_base_url,
-                "grafana_base": grafana,
-            },
+            # The two bases are dropped from the alerts below. No remote write or federation exists that they could
+            # leak to.
+            "external_labels": external_labels(settings),
         },
         "alerting": {
             "alert_relabel_configs": [{"action": "labeldrop", "regex": "runbook_base|grafana_base"}],

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from config.links import overview_links
 from config.prometheus.jobs import ScrapeJob
 
 
@@ -58,7 +59,6 @@ def _alert(name: str, expr: str, labels: Mapping[str, str], summary: str, descri
         "annotations": {
             "summary": summary,
             "description": description,
-            "runbook_url": f"{{{{ $externalLabels.runbook_base }}}}/{name}.md",
-            "dashboard_url": "{{ with $externalLabels.grafana_base }}{{ . }}/d/system-overview{{ end }}",
+            **overview_links(name),
         },
     }
