@@ -40,12 +40,12 @@ class Client:
 
     def alerts(self, *matchers: str) -> list[dict[str, Any]]:
         """The alerts that all matchers hold for, silenced and inhibited ones, too, from the API."""
-        found: list[dict[str, Any]] = self._ask("GET", "/api/v2/alerts", params={"filter": list(matchers)})
+        found: list[dict[str, Any]] = self._ask("GET", "/api/v2/alerts", params={"filter": list(matchers)}).json()
         return found
 
     def silences(self) -> list[dict[str, Any]]:
         """Every silence that has not ended, from the API."""
-        found: list[dict[str, Any]] = self._ask("GET", "/api/v2/silences")
+        found: list[dict[str, Any]] = self._ask("GET", "/api/v2/silences").json()
         return [silence for silence in found if silence["status"]["state"] != "expired"]
 
     def fire(self, labels: Mapping[str, str], annotations: Mapping[str, str], end: datetime) -> None:
@@ -66,7 +66,7 @@ class Client:
             "comment": reason,
             **({"id": known} if known else {}),
         }
-        return str(self._ask("POST", "/api/v2/silences", json=body)["silenceID"])
+        return str(self._ask("POST", "/api/v2/silences", json=body).json()["silenceID"])
 
     def end(self, silence: str) -> None:
         """End a silence now."""
@@ -75,7 +75,7 @@ class Client:
     def counts(self) -> dict[Way, Count]:
         """How the notifications of each way out went, from Alertmanager's own metrics."""
         found: dict[str, dict[Way, int]] = {"": {}, "failed_": {}}
-        for line in self._text("/metrics").splitlines():
+        for line in self._ask("GET", "/metrics").text.splitlines():
             match = _SERIES.match(line)
             kind = match and re.fullmatch(r"alertmanager_notification_requests_(failed_)?total", match.group(1))
             if match and kind:
@@ -84,17 +84,7 @@ class Client:
                 found[kind.group(1) or ""][way] = int(float(match.group(3)))
         return {way: Count(requests, found["failed_"].get(way, 0)) for way, requests in found[""].items()}
 
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
-        return self._request(method, path, **options).json() if method == "GET" else self._sent(method, path, **options)
-
-    def _sent(self, method: str, path: str, **options: Any) -> Any:
-        answer = self._request(method, path, **options)
-        return answer.json() if answer.text.startswith("{") else None
-
-    def _text(self, path: str) -> str:
-        return self._request("GET", path).text
-
-    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = httpx.request(method, f"{self._url}{path}", timeout=_TIMEOUT, **options)
         except httpx.HTTPError as error:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +24,16 @@ class Matcher:
     label: str
     operator: str
     value: str
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> "Matcher":
+        """A matcher that Alertmanager's API has `written`."""
+        operators = {(True, False): "=", (False, False): "!=", (True, True): "=~", (False, True): "!~"}
+        return cls(written["name"], operators[written["isEqual"], written["isRegex"]], written["value"])
+
+    def __str__(self) -> str:
+        """As Alertmanager writes it for people."""
+        return f'{self.label}{self.operator}"{self.value}"'
 
     @property
     def api(self) -> dict[str, Any]:
@@ -61,9 +71,10 @@ def add(settings: Settings, matchers: Iterable[str], *, duration: str, author: s
 def end(settings: Settings, beginning: str) -> str:
     """End the one silence whose id begins so; gives the id. Raises OpsError where there is none, or more than one."""
     client = Client(settings.alertmanager_url)
-    found = [silence["id"] for silence in client.silences() if silence["id"].startswith(beginning)]
+    ids = [silence["id"] for silence in client.silences()]
+    found = [one for one in ids if one.startswith(beginning)]
     if len(found) != 1 or not beginning:
-        known = ", ".join(silence["id"][:8] for silence in client.silences()) or "none"
+        known = ", ".join(one[:8] for one in ids) or "none"
         raise OpsError(f"{len(found)} silences have an id that begins with {beginning!r}; there are: {known}", code=2)
     client.end(found[0])
     return str(found[0])

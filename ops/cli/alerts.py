@@ -85,10 +85,11 @@ def show_silences(context: typer.Context, stack: _Stack = "") -> None:
         from rich.table import Table
 
         from ops.alerts.client import Client
+        from ops.alerts.silences import Matcher
 
         table = Table("id", "what", "until (UTC)", "author", "reason", box=None, header_style="bold")
         for one in Client(open_session(stack or context.obj).settings.alertmanager_url).silences():
-            what = ", ".join(map(_matcher, one["matchers"]))
+            what = ", ".join(str(Matcher.of(matcher)) for matcher in one["matchers"])
             until = one["endsAt"][:19].replace("T", " ")
             table.add_row(*map(escape, (one["id"][:8], what, until, one["createdBy"], one["comment"])))
         if table.row_count:
@@ -137,8 +138,3 @@ def show_trial(results: Sequence["Result"]) -> None:
         cells = (result.way.receiver, result.way.integration, word, result.answer)
         table.add_row(*(f"[{colour}]{escape(cell)}[/{colour}]" for cell in cells))
     show(table)
-
-
-def _matcher(matcher: dict[str, object]) -> str:
-    operator = ("=~" if matcher["isRegex"] else "=") if matcher["isEqual"] else ("!~" if matcher["isRegex"] else "!=")
-    return f'{matcher["name"]}{operator}"{matcher["value"]}"'

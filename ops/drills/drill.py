@@ -1,6 +1,6 @@
 """Drills: break something, see that the alert comes, mend it, see that the alert goes.
 
-`drill` makes the faults of `ops.faults` on a running demo stack, as many at once as do not disturb each other, and says
+`drill` makes the faults of `faults.py` on a running demo stack, as many at once as do not disturb each other, and says
 how long each alert took. A stack that was brought up with the configuration `drill: true` has its waits (`for`,
 `keep_firing_for`) shortened; expressions and windows are the real ones, so rates over five minutes still take minutes.
 Whatever happens, Ctrl-C included, every fault is undone. Call it from the main thread, which signals reach.

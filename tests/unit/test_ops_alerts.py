@@ -43,6 +43,7 @@ LOG = (
 )
 def test_a_matcher_is_read_as_alertmanager_writes_it(text: str, matcher: Matcher) -> None:
     assert parse(text) == matcher
+    assert Matcher.of(matcher.api) == matcher
 
 
 @pytest.mark.parametrize("text", ["database", "=x", "a b=c", "alertname=~("])
