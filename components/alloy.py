@@ -3,7 +3,7 @@
 import pulumi
 
 from components.config_writer import Configuration, ConfigWriter
-from components.container import Container
+from components.container import Container, bash_health
 from components.file import File
 from components.host import Host
 from components.log_agent import POSITIONS, LogAgent
@@ -14,8 +14,6 @@ _DIRECTORY = "/etc/alloy"
 _CONFIG = f"{_DIRECTORY}/config.alloy"
 _PORT = 12345
 _RUN = ("/bin/alloy", "run", f"--server.http.listen-addr=0.0.0.0:{_PORT}", f"--storage.path={POSITIONS}", _CONFIG)
-# Its image has bash, and nothing that speaks HTTP.
-_READY = f"exec 3<>/dev/tcp/127.0.0.1/{_PORT} && printf 'GET /-/ready HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3"
 
 
 class Alloy(LogAgent):
@@ -30,10 +28,11 @@ class Alloy(LogAgent):
         container = Container(
             image="alloy",
             component="monitoring",
+            # The system's logs belong to root.
             user="0:0",
             entrypoint=["bash", f"{_DIRECTORY}/start-alloy.sh", POSITIONS],
             command=_RUN,
-            health=["bash", "-c", _READY],
+            health=bash_health(_PORT, "/-/ready"),
         )
         config = ConfigWriter(
             "alloy",

@@ -98,6 +98,12 @@ def http_health(port: int, path: str) -> list[str]:
     return ["wget", "-q", "-O", "/dev/null", f"http://127.0.0.1:{port}{path}"]
 
 
+def bash_health(port: int, path: str) -> list[str]:
+    """The health check of an image that has bash, and nothing that speaks HTTP: `path` answers on `port` with 200."""
+    request = f"printf 'GET {path} HTTP/1.0\\r\\n\\r\\n' >&3"
+    return ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port} && {request} && grep -q '200 OK' <&3"]
+
+
 def arguments(container: Container, name: str, host: Host, *, log_size: str, log_files: int) -> docker.ContainerArgs:
     """What the provider is told of any container named `name`; its networks and how it lives are the caller's.
 

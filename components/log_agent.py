@@ -43,8 +43,6 @@ class LogAgent(Service):
             host,
             replace(
                 container,
-                # The system's logs belong to root.
-                user="0:0",
                 mounts=[Mount(path, path) for path in (_LOGS, *elsewhere)],
                 capabilities=["CAP_DAC_READ_SEARCH"],
                 reach=Reach(engine=True),

@@ -2,7 +2,7 @@
 
 import pulumi
 
-from components.container import Container
+from components.container import Container, bash_health
 from components.file import File
 from components.host import Host
 from components.log_agent import LogAgent
@@ -10,8 +10,6 @@ from config.logs.promtail import promtail_files
 
 _DIRECTORY = "/etc/promtail"
 _CONFIG = f"-config.file={_DIRECTORY}/promtail.yaml"
-# Its image has bash, and nothing that speaks HTTP.
-_READY = "exec 3<>/dev/tcp/127.0.0.1/9080 && printf 'GET /ready HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q '200 OK' <&3"
 
 
 class Promtail(LogAgent):
@@ -21,10 +19,11 @@ class Promtail(LogAgent):
         container = Container(
             image="promtail",
             component="monitoring",
+            # The system's logs belong to root.
             user="0:0",
             command=[_CONFIG],
             files=[File(f"{_DIRECTORY}/{path}", text) for path, text in promtail_files(host.settings).items()],
-            health=["bash", "-c", _READY],
+            health=bash_health(9080, "/ready"),
         )
         check = ["/usr/bin/promtail", "-check-syntax", _CONFIG]
         super().__init__("promtail", "alloy", host, container, check=check, opts=opts)

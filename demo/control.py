@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from demo.journal import Journal
-from demo.knobs import KnobError, Knobs
+from demo.knob import KnobError
+from demo.knobs import Knobs
 from demo.servers import respond
 
 _MAX_BODY_BYTES = 100_000

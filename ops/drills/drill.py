@@ -20,7 +20,8 @@ import httpx
 import tenacity
 
 from config.settings import Settings
-from ops.drills.faults import EVERYTHING, FAULTS, Fault, Levers
+from ops.drills.faults import EVERYTHING, FAULTS, Fault
+from ops.drills.levers import Levers
 from ops.errors import OpsError
 
 Report = Callable[[str], None]

@@ -5,7 +5,8 @@ import inspect
 import pytest
 
 from config.prometheus import prometheus_files
-from demo.knobs import KNOBS, Knobs
+from demo.knob_table import KNOBS
+from demo.knobs import Knobs
 from ops.drills.drill import _conflict, drillable
 from ops.drills.faults import EVERYTHING, FAULTS, Fault
 from tests.rules.reading import dev, rules_of, written_log_rules

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from demo.journal import Journal
-from demo.knobs import KNOBS, Knob, KnobError, Knobs
+from demo.knob import Knob, KnobError
+from demo.knob_table import KNOBS
+from demo.knobs import Knobs
 from demo.kong import Kong
 from demo.realtime import Realtime, elixir_float
 from demo.traffic import draw_count
