@@ -92,6 +92,25 @@ class Rules:
                     names |= set(_NAME.findall(str(self.by_place[place]["expr"]))) - seen
         return frozenset(found)
 
+    def named(self, name: str) -> list[Rule]:
+        """The rules of that name."""
+        return [self.by_place[place] for place in self._by_name.get(name, ())]
+
+    def name_at(self, place: Place) -> str:
+        """The name of the alert, or of the series, whose rule stands there."""
+        return name_of(self.by_place[place])
+
+    def reads(self, name: str, place: Place) -> bool:
+        """Whether the rule of that name is the one at `place`, or reads it, maybe by others."""
+        names, seen = {name}, set[str]()
+        while names:
+            one = names.pop()
+            seen.add(one)
+            if place in self._by_name.get(one, ()):
+                return True
+            names |= {other for rule in self.named(one) for other in _NAME.findall(str(rule["expr"]))} - seen
+        return False
+
     def files(self, cases: Sequence[Case], changed: Mapping[Place, Rule], first: str) -> tuple[Document, Document]:
         """What promtool runs these cases of one file with: the rules that they read, some `changed`, and the cases.
 

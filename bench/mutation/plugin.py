@@ -2,10 +2,11 @@
 
 import json
 import os
+import sys
 from typing import Any
 
-import config.alertmanager as made
 from bench.mutation.routing import VARIABLE, changed_inhibitions, changed_route
+from config.alertmanager.routes import inhibitions, route
 from config.settings import Settings
 
 
@@ -14,15 +15,16 @@ def pytest_configure() -> None:
     change = json.loads(os.environ[VARIABLE])
     if "place" not in change:  # nothing is to be changed: do the cases pass at all?
         return
-    routes, inhibitions = made.route, made.inhibitions
 
     def other_route(settings: Settings) -> dict[str, Any]:
-        return changed_route(routes(settings), change)
+        return changed_route(route(settings), change)
 
     def other_inhibitions(settings: Settings) -> list[dict[str, Any]]:
         return changed_inhibitions(inhibitions(settings), change)
 
+    # By its name: what the package takes from its modules is not for others.
+    package = sys.modules["config.alertmanager"]
     if change["of"] == "routes":
-        made.route = other_route  # type: ignore[attr-defined]
+        package.__dict__["route"] = other_route
     else:
-        made.inhibitions = other_inhibitions  # type: ignore[attr-defined]
+        package.__dict__["inhibitions"] = other_inhibitions

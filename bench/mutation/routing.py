@@ -156,7 +156,7 @@ def routing_mutants(deadline: float) -> Iterator[Mutant]:
         tried = pool.map(lambda change: _try(change, _TESTS[change["of"]], kept, deadline), changes)
         for change, noticed in zip(changes, tried, strict=True):
             if noticed is not None:
-                yield Mutant(change["of"], *_said(change), noticed)
+                yield Mutant(change["of"], *said(change), noticed)
 
 
 def _try(change: Json, tests: tuple[str, ...], kept: Kept, deadline: float) -> bool | None:
@@ -184,7 +184,7 @@ def _fails(tests: tuple[str, ...], change: Json) -> bool:
     return done.returncode == 1
 
 
-def _said(change: Json) -> tuple[str, str]:
+def said(change: Json) -> tuple[str, str]:
     """The name of what is changed, and the change, for people."""
     if change["of"] == "routes":
         return change["place"], f"{change['do']} {change['field']} {change['value']}".strip()

@@ -12,8 +12,15 @@ from bench.mutation.promtool import Document, accepted, problems
 from config.prometheus import prometheus_files
 from tests.rules.reading import dev
 
-# Either may come first, so a change is noticed where a case fails in one of the orders.
-_ORDERS = ("recordings", "alerts")
+ORDERS = ("recordings", "alerts")
+"""Prometheus may evaluate either first, so a change is noticed where a case fails in one of the orders."""
+# What is made from the jobs and the images is held by tests/rules/test_absent.py and test_support.py.
+_MADE = ("absent.yml", "support.yml")
+
+
+def rules_of_the_stack() -> Rules:
+    """All rules of the stack that the cases are written for."""
+    return Rules({path: text for path, text in prometheus_files(dev()).items() if path.startswith("rules/")})
 
 
 def rule_mutants(wanted: Collection[str], deadline: float) -> Iterator[Mutant]:
@@ -22,34 +29,47 @@ def rule_mutants(wanted: Collection[str], deadline: float) -> Iterator[Mutant]:
     Ends early, with what it has, at `deadline` (of time.monotonic). Raises ValueError where a case fails without any
     change: then nothing would be learnt from it.
     """
-    rules = Rules({path: text for path, text in prometheus_files(dev()).items() if path.startswith("rules/")})
-    cases = read_cases()
-    kept = Kept("rules")
-    for place, rule in rules.by_place.items():
-        file = place.file.removeprefix("rules/")
-        mine = [case for case in cases if place in rules.read_by(case)]
-        # What is made from the jobs is held by tests/rules/test_absent.py and test_support.py.
-        if file in ("absent.yml", "support.yml") or (wanted and file not in wanted):
-            continue
-        found = list(changes(rule))
-        keys = [key_of(*(_files(rules, mine, place, change, order) for order in _ORDERS)) for change in found]
-        left = [change for key, change in zip(keys, found, strict=True) if kept.get(key) is None]
+    rules, cases, kept = rules_of_the_stack(), read_cases(), Kept("rules")
+    for place, mine in _places(rules, cases, wanted):
+        found = list(changes(rules.by_place[place]))
+        left = [change for change in found if kept.get(_key(rules, mine, place, change)) is None]
         if left and time.monotonic() > deadline:
             return
         if left:
             _check_unchanged(rules, mine, place)
-            noticed = dict(zip(map(id, left), _noticed(rules, mine, place, left), strict=True))
-            for key, change in zip(keys, found, strict=True):
-                if id(change) in noticed:
-                    kept.put(key, noticed[id(change)])
-        for key, change in zip(keys, found, strict=True):
-            yield Mutant(file, name_of(rule), change.what, bool(kept.get(key)))
+            for change, noticed in zip(left, _noticed(rules, mine, place, left), strict=True):
+                kept.put(_key(rules, mine, place, change), noticed)
+        for change in found:
+            noticed = bool(kept.get(_key(rules, mine, place, change)))
+            yield Mutant(place.file.removeprefix("rules/"), rules.name_at(place), change.what, noticed)
+
+
+def changes_of(
+    rules: Rules, cases: Sequence[Case], wanted: Collection[str]
+) -> Iterator[tuple[Place, list[Case], Change, bool | None]]:
+    """Each change, the cases that reach it, and whether one of them noticed it, as far as that is known already."""
+    kept = Kept("rules")
+    for place, mine in _places(rules, cases, wanted):
+        for change in changes(rules.by_place[place]):
+            yield place, mine, change, kept.get(_key(rules, mine, place, change))
+
+
+def _places(rules: Rules, cases: Sequence[Case], wanted: Collection[str]) -> Iterator[tuple[Place, list[Case]]]:
+    """The rules in the files `wanted` (none: all), and the cases that read each."""
+    for place in rules.by_place:
+        file = place.file.removeprefix("rules/")
+        if file not in _MADE and (not wanted or file in wanted):
+            yield place, [case for case in cases if place in rules.read_by(case)]
+
+
+def _key(rules: Rules, cases: Sequence[Case], place: Place, change: Change) -> str:
+    return key_of(*(_files(rules, cases, place, change, order) for order in ORDERS))
 
 
 def _noticed(rules: Rules, cases: Sequence[Case], place: Place, found: Sequence[Change]) -> list[bool]:
     """Whether each change is noticed. One that Prometheus refuses is: such a file never comes into force."""
     alive = list(range(len(found)))
-    for order in _ORDERS:
+    for order in ORDERS:
         pairs = [(number, pair) for number in alive for pair in _files(rules, cases, place, found[number], order)]
         said = problems([pair for _, pair in pairs])
         failed = {number for (number, _), problem in zip(pairs, said, strict=True) if problem}
@@ -63,7 +83,7 @@ def _alone(change: Change) -> Document:
 
 def _check_unchanged(rules: Rules, cases: Sequence[Case], place: Place) -> None:
     unchanged = Change(rules.by_place[place], "nothing")
-    for order in _ORDERS:
+    for order in ORDERS:
         pairs = _files(rules, cases, place, unchanged, order)
         for problem in problems(pairs):
             if problem:

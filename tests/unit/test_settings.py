@@ -243,45 +243,59 @@ def test_addresses_lose_the_slash_at_their_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["postgresPassword", "redisPassword", "realtimeMetricsSecret", "grafanaAdminPassword"]
+    ("missing", "reason", "variable"),
+    [
+        ("postgresPassword", "the demo backend needs it", "POSTGRES_PASSWORD"),
+        ("redisPassword", "the demo backend needs it", "REDIS_PASSWORD"),
+        ("realtimeMetricsSecret", "the demo backend needs it", ""),
+        ("grafanaAdminPassword", "Grafana runs as a container", "GRAFANA_ADMIN_PASSWORD"),
+    ],
 )
-def test_a_missing_secret_of_the_demo_is_named(missing: str) -> None:
-    line = problem({key: value for key, value in DEMO.items() if key != missing})
-    assert line.startswith(f"monitoring:{missing} is missing (")
-    assert f"pulumi config set --secret monitoring:{missing}" in line
-    if missing in environment_variables():
-        assert f"or set {environment_variables()[missing]} in the environment or .env" in line
+def test_a_missing_secret_of_the_demo_is_named(missing: str, reason: str, variable: str) -> None:
+    assert problem({key: value for key, value in DEMO.items() if key != missing}) == (
+        f"monitoring:{missing} is missing ({reason}); set it with: pulumi config set --secret monitoring:{missing}"
+        + (f", or set {variable} in the environment or .env" if variable else "")
+    )
 
 
 def test_without_a_demo_the_backends_addresses_are_needed() -> None:
-    lines = problems(NEITHER_GRAFANA_NOR_RECEIVERS, "prod")
-    assert [line.split(" is missing")[0] for line in lines] == ["monitoring:postgresHost", "monitoring:redisHost"]
-    assert "or set POSTGRES_HOST in the environment or .env" in lines[0]
-    assert "--secret" not in lines[0]
+    assert problems(NEITHER_GRAFANA_NOR_RECEIVERS, "prod") == [
+        "monitoring:postgresHost is missing (demo is off); set it with: "
+        "pulumi config set monitoring:postgresHost VALUE, or set POSTGRES_HOST in the environment or .env",
+        "monitoring:redisHost is missing (demo is off); set it with: "
+        "pulumi config set monitoring:redisHost VALUE, or set REDIS_HOST in the environment or .env",
+    ]
 
 
 def test_a_backends_credentials_are_needed_where_it_is_watched() -> None:
     watched = {"postgresHost": "db", "redisHost": "cache", "realtimeAddresses": '["realtime:4000"]'}
-    lines = problems({**NEITHER_GRAFANA_NOR_RECEIVERS, **watched}, "prod")
-    assert [line.split(" is missing")[0] for line in lines] == [
-        "monitoring:postgresPassword",
-        "monitoring:realtimeMetricsSecret",
+    assert problems({**NEITHER_GRAFANA_NOR_RECEIVERS, **watched}, "prod") == [
+        "monitoring:postgresPassword is missing (postgresHost is set); set it with: "
+        "pulumi config set --secret monitoring:postgresPassword, or set POSTGRES_PASSWORD in the environment or .env",
+        "monitoring:realtimeMetricsSecret is missing (realtimeAddresses is set); set it with: "
+        "pulumi config set --secret monitoring:realtimeMetricsSecret",
     ]
 
 
 def test_an_external_grafana_needs_address_and_token() -> None:
     values = {key: value for key, value in DEMO.items() if not key.startswith("grafana")}
-    assert [line.split(" is missing")[0] for line in problems({**values, "grafanaMode": "external"})] == [
-        "monitoring:grafanaUrl",
-        "monitoring:grafanaToken",
+    assert problems({**values, "grafanaMode": "external"}) == [
+        "monitoring:grafanaUrl is missing (grafanaMode is external); set it with: "
+        "pulumi config set monitoring:grafanaUrl VALUE",
+        "monitoring:grafanaToken is missing (grafanaMode is external); set it with: "
+        "pulumi config set --secret monitoring:grafanaToken",
     ]
     settings({**values, "grafanaMode": "none"})
 
 
 def test_a_mail_server_needs_a_sender_and_a_login_its_password() -> None:
     values = {key: value for key, value in DEMO.items() if key != "smtpPassword"}
-    lines = problems({**values, "smtpHost": "smtp.example", "smtpUsername": "mailer"})
-    assert [line.split(" is missing")[0] for line in lines] == ["monitoring:smtpFrom", "monitoring:smtpPassword"]
+    assert problems({**values, "smtpHost": "smtp.example", "smtpUsername": "mailer"}) == [
+        "monitoring:smtpFrom is missing (smtpHost is set); set it with: "
+        "pulumi config set monitoring:smtpFrom VALUE, or set SMTP_FROM in the environment or .env",
+        "monitoring:smtpPassword is missing (smtpUsername is set); set it with: "
+        "pulumi config set --secret monitoring:smtpPassword, or set SMTP_PASSWORD in the environment or .env",
+    ]
 
 
 @pytest.mark.parametrize("key", ["prometheusPort", "alertmanagerPort", "grafanaPort", "lokiPort", "smtpPort"])
@@ -558,6 +572,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 def test_a_wrong_choice_of_the_backend_is_not_followed_by_what_it_would_need() -> None:
     assert problem({"demo": "maybe"}).startswith("monitoring:demo is 'maybe'")
+    values = {key: value for key, value in DEMO.items() if key != "grafanaAdminPassword"}
+    assert problem({**values, "grafanaMode": "docker"}).startswith("monitoring:grafanaMode is 'docker'")
 
 
 # Secrets
@@ -604,8 +620,10 @@ def test_no_secret_is_in_the_text_of_the_settings() -> None:
 
 def test_one_command_makes_all_the_secrets_that_a_demo_needs() -> None:
     """What plain Pulumi has not: `ops` makes them by itself."""
-    (line,) = problems({"demo": "true"})
     keys = ("grafanaAdminPassword", "postgresPassword", "redisPassword", "realtimeMetricsSecret")
-    assert line.endswith(
-        "pulumi config set-all " + " ".join(f"--secret monitoring:{key}=$(openssl rand -hex 24)" for key in keys)
+    assert problem({"demo": "true"}) == (
+        f"{', '.join(f'monitoring:{key}' for key in keys)} are missing (the demo needs them); make them with: "
+        + ("pulumi config set-all " + " ".join(f"--secret monitoring:{key}=$(openssl rand -hex 24)" for key in keys))
     )
+    without = {key: value for key, value in DEMO.items() if key not in keys[:2]}
+    assert problem(without).startswith("monitoring:grafanaAdminPassword, monitoring:postgresPassword are missing")

@@ -1,0 +1,156 @@
+"""`python -m bench.mutation.suggest [FILE...]`: what the cases would have to ask to notice the changes that survived.
+
+For each of them, the series of the cases that reach it are played with the rule and with its change, and the first
+moment is looked for at which they differ. With `--write` the question goes into the case, with the answer of the rule
+as it is: read each of them, as it holds that the rule stays what it is, and not that it is right. Where nothing
+differs at any moment, the case needs other series, or the change changes nothing.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.mutation.cases import CASES, Case, Place, Rules, name_of, read_cases
+from bench.mutation.changes import Change, Rule
+from bench.mutation.mutant import excuses
+from bench.mutation.promtool import problems
+from bench.mutation.rules import ORDERS, changes_of, rules_of_the_stack
+from config.durations import seconds
+
+# A value that nothing has: so promtool tells each.
+_NOTHING = -123456.5
+_GOT = re.compile(r"^ +got: (?:nil|\{\} (\S+))$", re.MULTILINE)
+# Steps of a case at most: a case over days is not looked at minute by minute.
+_STEPS = 400
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a case is to ask, at which moment (in seconds), and what the rule answers; None: there is no such series."""
+
+    case: Case
+    expression: str
+    moment: int
+    answer: float | None
+
+
+def question_for(rules: Rules, cases: Sequence[Case], place: Place, change: Change) -> Question | None:
+    """The first question by which one of the cases notices the change of the rule at `place`; None where none does."""
+    for case in cases:
+        for expression in _expressions(rules, case, place):
+            moments = _moments(case)
+            before = [_answers(rules, case, {}, expression, moments, order) for order in ORDERS]
+            after = [_answers(rules, case, {place: change.rule}, expression, moments, order) for order in ORDERS]
+            for number, moment in enumerate(moments):
+                told = {answers[number] for answers in before}
+                if len(told) == 1 and any(answers[number] not in told for answers in after):
+                    return Question(case, expression, moment, told.pop())
+    return None
+
+
+def _expressions(rules: Rules, case: Case, place: Place) -> list[str]:
+    """What may be asked: of each rule that is, or reads, the one at `place`; what the case is about comes first."""
+    names = [rules.name_at(place)] + sorted(name_of(rules.by_place[one]) for one in rules.read_by(case))
+    found = []
+    for name in dict.fromkeys(names):
+        if not rules.reads(name, place):
+            continue
+        if any("alert" in rule for rule in rules.named(name)):
+            found.append(f'count(ALERTS{{alertname="{name}",alertstate="firing"}}) or vector(0)')
+        else:
+            found += [f"sum({name})", f"count({name})", f"max({name})", f"min({name})"]
+    return found
+
+
+def _moments(case: Case) -> list[int]:
+    step = int(seconds(str(case.head["evaluation_interval"])))
+    asked = [*(case.test.get("alert_rule_test") or ()), *(case.test.get("promql_expr_test") or ())]
+    # Beyond the end of its series, too: so one sees how an alert ends.
+    last = max(int(seconds(str(one["eval_time"]))) for one in asked) + 60 * 60
+    moments = list(range(0, last + step, step))
+    return moments if len(moments) <= _STEPS else moments[:: len(moments) // _STEPS + 1]
+
+
+def _answers(
+    rules: Rules, case: Case, changed: dict[Place, Rule], expression: str, moments: Sequence[int], order: str
+) -> list[float | None]:
+    """What the expression gives at each moment, rounded as promtool compares."""
+    tests = [
+        {"expr": expression, "eval_time": f"{moment}s", "exp_samples": [{"value": _NOTHING}]} for moment in moments
+    ]
+    asking = Case(
+        case.file,
+        case.number,
+        case.head,
+        {**{key: value for key, value in case.test.items() if key != "alert_rule_test"}, "promql_expr_test": tests},
+    )
+    written, document = rules.files([case], changed, order)
+    said = problems([(written, {**document, "tests": [asking.test]})])[0]
+    found = _GOT.findall(said)
+    if len(found) != len(moments):
+        raise ValueError(f"{expression}: promtool answered {len(found)} of {len(moments)} questions:\n{said[:2000]}")
+    return [float(f"{float(value):.9g}") if value else None for value in found]
+
+
+def write(questions: Sequence[Question]) -> None:
+    """Put the questions into their cases, at the end of what each asks of series."""
+    for file in sorted({question.case.file for question in questions}):
+        lines = (CASES / file).read_text().splitlines()
+        starts = [number for number, line in enumerate(lines) if line.startswith("  - ")]
+        starts = [number for number in starts if number > lines.index("tests:")] + [len(lines)]
+        # From the last case on, so that the places of those before stay.
+        for number in range(len(starts) - 2, -1, -1):
+            mine = [question for question in questions if (question.case.file, question.case.number) == (file, number)]
+            if mine:
+                _insert(lines, starts[number], starts[number + 1], mine)
+        (CASES / file).write_text("\n".join(lines) + "\n")
+
+
+def _insert(lines: list[str], start: int, end: int, questions: Sequence[Question]) -> None:
+    while lines[end - 1].startswith("  #") or not lines[end - 1].strip():
+        end -= 1  # what is said of the next case
+    heads = [number for number in range(start, end) if re.match(r"    \w+:", lines[number])]
+    asked = next((number for number in heads if lines[number] == "    promql_expr_test:"), None)
+    place = end if asked is None else next((number for number in heads if number > asked), end)
+    text = [] if asked is not None else ["    promql_expr_test:"]
+    for question in sorted(questions, key=lambda question: (question.expression, question.moment)):
+        samples = "[]" if question.answer is None else f"[{{value: {question.answer:.9g}}}]"
+        text += [
+            f"      - expr: '{question.expression}'",
+            f"        eval_time: {_spelled(question.moment)}",
+            f"        exp_samples: {samples}",
+        ]
+    lines[place:place] = text
+
+
+def _spelled(moment: int) -> str:
+    return f"{moment // 60}m" if moment % 60 == 0 else f"{moment}s"
+
+
+def main() -> None:
+    """Look at every survivor that is not excused."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    rules, cases, excused = rules_of_the_stack(), read_cases(), excuses()
+    found: dict[Any, Question] = {}
+    for place, mine, change, noticed in changes_of(rules, cases, given.files):
+        said = f"{rules.name_at(place)}: {change.what}"
+        if noticed is not False or said in excused:
+            continue
+        question = question_for(rules, mine, place, change)
+        if question:
+            key = (question.case.file, question.case.number, question.expression, question.moment)
+            found[key] = question
+            print(f"{said}\n  {question.case.file}: {question.expression} at {_spelled(question.moment)}", flush=True)
+        else:
+            print(f"{said}\n  no moment of {len(mine)} cases", flush=True)
+    if given.write:
+        write(list(found.values()))
+
+
+if __name__ == "__main__":
+    main()
