@@ -15,7 +15,7 @@ UV_VERSION := 0.13.9
 RUN := $(UV) run --frozen --no-sync
 OPS := $(RUN) python -m ops
 
-.PHONY: up down preview refresh validate outputs test upgrade-test lint unit promtail logs-load bench soak mutate
+.PHONY: up down preview refresh validate outputs test upgrade-test lint unit promtail logs-load bench soak mutate mutate-python
 .DEFAULT_GOAL := up
 
 up preview refresh validate outputs: .venv/synced
@@ -34,10 +34,14 @@ soak: .venv/synced
 	$(RUN) python -m tests.prepare
 	$(RUN) pytest tests/engine/test_notifications.py -m soak
 
-# Are the rules held by their cases? RULES=redis_alerts.yml for one file; all take hours. It needs promtool on the PATH,
-# which the tests put into the cache.
+# Are rules, routes and inhibitions held by their cases? OF=redis_alerts.yml for one file, OF=routing for the latter two.
+# It needs the tools that the tests put into the cache, and goes on where it was interrupted.
 mutate: .venv/synced
-	PATH=$(CACHE)/tools:$$PATH $(RUN) python -m bench.mutate $(RULES)
+	PATH=$(CACHE)/tools:$$PATH $(RUN) python -m bench.mutation $(OF)
+
+# The same of Python: the files that pyproject.toml names, against their unit tests. Its survivors: mutmut browse.
+mutate-python: .venv/synced
+	PATH=$(CACHE)/tools:$$PATH $(UV) run --frozen --group mutation mutmut run
 
 # Our commands and Docker Compose in turn, three rounds.
 bench: .venv/synced
