@@ -8,8 +8,9 @@ differs at any moment, the case needs other series, or the change changes nothin
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from bench.mutation.cases import CASES, Case, Place, Rules, name_of, read_cases
@@ -36,18 +37,60 @@ class Question:
     answer: float | None
 
 
-def question_for(rules: Rules, cases: Sequence[Case], place: Place, change: Change) -> Question | None:
-    """The first question by which one of the cases notices the change of the rule at `place`; None where none does."""
-    for case in cases:
-        for expression in _expressions(rules, case, place):
-            moments = _moments(case)
-            before = [_answers(rules, case, {}, expression, moments, order) for order in ORDERS]
-            after = [_answers(rules, case, {place: change.rule}, expression, moments, order) for order in ORDERS]
-            for number, moment in enumerate(moments):
-                told = {answers[number] for answers in before}
-                if len(told) == 1 and any(answers[number] not in told for answers in after):
-                    return Question(case, expression, moment, told.pop())
-    return None
+# (expression, moment) -> the answer; None: there is no such series.
+Answers = dict[tuple[str, int], float | None]
+
+
+class Inquiry:
+    """What each case answers, with the rules as they are and with changes."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._before: dict[tuple[Case, tuple[str, ...]], list[Answers]] = {}
+
+    def questions(self, cases: Sequence[Case], place: Place, changed: Sequence[Change]) -> list[Question | None]:
+        """For each change of the rule at `place`, the first question by which one of the cases notices it."""
+        found: list[Question | None] = [None] * len(changed)
+        for case in cases:
+            asked = tuple(_expressions(self._rules, case, place))
+            left = [number for number, question in enumerate(found) if question is None]
+            if not left or not asked:
+                continue
+            if (case, asked) not in self._before:
+                self._before[case, asked] = [self._answers(case, asked, order, {})[0] for order in ORDERS]
+            told, other = self._before[case, asked]
+            # Only what is the same whichever rules are evaluated first can be asked.
+            certain = {key: answer for key, answer in told.items() if other[key] == answer}
+            rules = [{place: changed[number].rule} for number in left]
+            for number, after in zip(left, self._answers(case, asked, ORDERS[0], *rules), strict=True):
+                found[number] = next(
+                    (
+                        Question(case, expression, moment, answer)
+                        for (expression, moment), answer in certain.items()
+                        if after[expression, moment] != answer
+                    ),
+                    None,
+                )
+        return found
+
+    def _answers(self, case: Case, asked: Sequence[str], order: str, *changed: Mapping[Place, Rule]) -> list[Answers]:
+        """What the expressions give at each moment, rounded as promtool compares, with each of these changes."""
+        keys = [(expression, moment) for expression in asked for moment in _moments(case)]
+        tests = [
+            {"expr": expression, "eval_time": f"{moment}s", "exp_samples": [{"value": _NOTHING}]}
+            for expression, moment in keys
+        ]
+        test = {key: value for key, value in case.test.items() if key != "alert_rule_test"}
+        pairs = [self._rules.files([case], one, order) for one in changed]
+        asking = [(written, {**head, "tests": [{**test, "promql_expr_test": tests}]}) for written, head in pairs]
+        found = []
+        for said in problems(asking):
+            values = _GOT.findall(said)
+            if len(values) != len(keys):
+                raise ValueError(f"promtool answered {len(values)} of {len(keys)} questions:\n{said[:2000]}")
+            rounded = [float(f"{float(value):.9g}") if value else None for value in values]
+            found.append(dict(zip(keys, rounded, strict=True)))
+        return found
 
 
 def _expressions(rules: Rules, case: Case, place: Place) -> list[str]:
@@ -71,27 +114,6 @@ def _moments(case: Case) -> list[int]:
     last = max(int(seconds(str(one["eval_time"]))) for one in asked) + 60 * 60
     moments = list(range(0, last + step, step))
     return moments if len(moments) <= _STEPS else moments[:: len(moments) // _STEPS + 1]
-
-
-def _answers(
-    rules: Rules, case: Case, changed: dict[Place, Rule], expression: str, moments: Sequence[int], order: str
-) -> list[float | None]:
-    """What the expression gives at each moment, rounded as promtool compares."""
-    tests = [
-        {"expr": expression, "eval_time": f"{moment}s", "exp_samples": [{"value": _NOTHING}]} for moment in moments
-    ]
-    asking = Case(
-        case.file,
-        case.number,
-        case.head,
-        {**{key: value for key, value in case.test.items() if key != "alert_rule_test"}, "promql_expr_test": tests},
-    )
-    written, document = rules.files([case], changed, order)
-    said = problems([(written, {**document, "tests": [asking.test]})])[0]
-    found = _GOT.findall(said)
-    if len(found) != len(moments):
-        raise ValueError(f"{expression}: promtool answered {len(found)} of {len(moments)} questions:\n{said[:2000]}")
-    return [float(f"{float(value):.9g}") if value else None for value in found]
 
 
 def write(questions: Sequence[Question]) -> None:
@@ -135,19 +157,21 @@ def main() -> None:
     parser.add_argument("files", nargs="*")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    rules, cases, excused = rules_of_the_stack(), read_cases(), excuses()
+    rules, excused = rules_of_the_stack(), excuses()
+    inquiry = Inquiry(rules)
     found: dict[Any, Question] = {}
-    for place, mine, change, noticed in changes_of(rules, cases, given.files):
-        said = f"{rules.name_at(place)}: {change.what}"
-        if noticed is not False or said in excused:
+    for place, some in groupby(changes_of(rules, read_cases(), given.files), key=lambda one: one[0]):
+        survivors = [(mine, change) for _, mine, change, noticed in some if noticed is False]
+        survivors = [one for one in survivors if f"{rules.name_at(place)}: {one[1].what}" not in excused]
+        if not survivors:
             continue
-        question = question_for(rules, mine, place, change)
-        if question:
-            key = (question.case.file, question.case.number, question.expression, question.moment)
-            found[key] = question
-            print(f"{said}\n  {question.case.file}: {question.expression} at {_spelled(question.moment)}", flush=True)
-        else:
-            print(f"{said}\n  no moment of {len(mine)} cases", flush=True)
+        changed = [change for _, change in survivors]
+        for change, question in zip(changed, inquiry.questions(survivors[0][0], place, changed), strict=True):
+            where = "no case differs at any moment"
+            if question:
+                found[question.case.file, question.case.number, question.expression, question.moment] = question
+                where = f"{question.case.file}: {question.expression} at {_spelled(question.moment)}"
+            print(f"{rules.name_at(place)}: {change.what}\n  {where}", flush=True)
     if given.write:
         write(list(found.values()))
 
