@@ -69,12 +69,12 @@ class Stack:
     def up(self, overrides: dict[str, str]) -> dict[str, float]:
         """Bring it up with these images in place of the pinned ones; gives the seconds that each service was away."""
         with Absence(self.deployment) as absence:
-            self.deployment.ops("up", *self._with(overrides))
+            self.deployment.ops("up", *Stack.with_images(overrides))
         return absence.seconds
 
     def preview(self, overrides: dict[str, str]) -> str:
         """What `up` would change."""
-        return self.deployment.ops("preview", *self._with(overrides))
+        return self.deployment.ops("preview", *Stack.with_images(overrides))
 
     def versions(self) -> dict[str, str]:
         """What each service says that it is."""
@@ -117,7 +117,8 @@ class Stack:
         return [line for stream in streams for _, line in stream["values"]]
 
     @staticmethod
-    def _with(overrides: dict[str, str]) -> list[str]:
+    def with_images(overrides: dict[str, str]) -> list[str]:
+        """The options of a command that takes these images in place of the pinned ones."""
         images = UNCHANGED | overrides
         return ["-c", f"imageOverrides={json.dumps(images)}"] if images else []
 
@@ -126,7 +127,7 @@ class Stack:
 def stack(make_deployment: Callable[[str], Deployment], old_images: dict[str, str]) -> Iterator[Stack]:
     """A stack with the versions before, and data in it."""
     found = Stack(make_deployment("pr-4430"), old_images)
-    found.up(old_images)
+    found.deployment.ops("up", *Stack.with_images(old_images))
     eventually("Prometheus knows itself", lambda: _knows_itself(found), 120)
     found.put_data()
     yield found
