@@ -44,3 +44,18 @@ def explain_path(error: OSError, cache: Path) -> str:
         f"cannot read or write {path or 'a file'}: {error.strerror}; {way_out} "
         "(MONITORING_HOME and MONITORING_CACHE say where state, and what is built, are kept)"
     )
+
+
+def explain_engine(error: Exception) -> str:
+    """What the Docker engine did not do, as one message with the way out; empty where the fault is another's."""
+    # Imported here: a command that fails has loaded it by then, and one that only helps need not.
+    from requests import ConnectionError as Disconnected
+    from requests import HTTPError, Timeout
+
+    if isinstance(error, Timeout):
+        return f"the Docker engine does not answer in time: {error}; see what it is busy with, then run this again"
+    if isinstance(error, Disconnected):
+        return f"the Docker engine is gone: {error}; start it, then run this again"
+    if isinstance(error, HTTPError):  # as docker.errors.APIError is
+        return f"the Docker engine refused: {error}"
+    return ""

@@ -11,7 +11,7 @@ from config.way_out import ops_stack
 from images.errors import ImageError
 from lab.cache import cache
 from lab.errors import LabError
-from ops.errors import OpsError, explain_path
+from ops.errors import OpsError, explain_engine, explain_path
 from ops.report import fail, say
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def clear_errors() -> Iterator[None]:
         sys.stdout.flush()
         raise typer.Exit(getattr(error, "code", 1)) from None
     except OSError as error:
-        if not (message := explain_path(error, cache())):
+        if not (message := explain_path(error, cache()) or explain_engine(error)):
             raise
         fail(message)
         raise typer.Exit(2) from None

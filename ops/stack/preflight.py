@@ -1,5 +1,6 @@
 """What must hold before anything is touched: a Docker engine that answers, free ports, networks that exist."""
 
+import re
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,6 +66,19 @@ def make_room_for_logs(settings: Settings, warn: Callable[[str], None]) -> None:
         warn(f"raised fs.inotify.max_user_instances of this machine to {_INOTIFY_INSTANCES}")
     except OSError:
         warn(f"several stacks need more: sudo sysctl -w fs.inotify.max_user_instances={_INOTIFY_INSTANCES}")
+
+
+def look_at_filter(pattern: str, client: docker.DockerClient, warn: Callable[[str], None]) -> None:
+    """Warn where monitoring:containerFilter, as somebody set it, matches the name of no container that runs.
+
+    What is to be watched may come later, so it is no error; but one letter too many, and nothing is ever watched.
+    """
+    names = sorted(name_of(listed) for listed in client.api.containers())
+    if pattern and not any(re.fullmatch(pattern, name) for name in names):
+        warn(
+            f"monitoring:containerFilter {pattern!r} matches none of the containers that run now: no container is "
+            f"watched. They are: {', '.join(names) or '(none)'}"
+        )
 
 
 def check(settings: Settings, client: docker.DockerClient) -> None:

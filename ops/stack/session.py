@@ -86,6 +86,7 @@ class Session:
         """Bring the stack up, after everything that can be checked beforehand; operation -> count of resources."""
         preflight.check(self.settings, self.engine)
         preflight.make_room_for_logs(self.settings, say)
+        preflight.look_at_filter(self.workspace.configuration.get("containerFilter", ""), self.engine, warn)
         self.deployed = self._with_images(pull=True)
         self._plugins(self._providers())
         self._mend()

@@ -144,3 +144,21 @@ def test_a_docker_host_that_does_not_answer_is_named_with_the_way_out(host: str)
 
 def test_the_engine_of_this_machine_answers(engine: docker.DockerClient) -> None:
     assert preflight.engine("", print).ping()
+
+
+def test_a_filter_that_matches_no_container_is_told_with_their_names(
+    settings: Settings, engine: docker.DockerClient, image_of: Callable[[str], str]
+) -> None:
+    said: list[str] = []
+    container = engine.containers.run(
+        image_of("prometheus"), ["-c", "sleep 60"], entrypoint="/bin/sh", name=settings.name("watched"), detach=True
+    )
+    try:
+        preflight.look_at_filter(settings.name("watc.+"), engine, said.append)
+        assert said == []
+        preflight.look_at_filter(settings.name("watch"), engine, said.append)
+        (warning,) = said
+        assert f"monitoring:containerFilter '{settings.name('watch')}' matches none" in warning
+        assert settings.name("watched") in warning
+    finally:
+        container.remove(force=True)
