@@ -2,7 +2,7 @@
 
 import typer
 
-from ops.cli import alerts, config, drill, images, stack, validate
+from ops.cli import alerts, config, deployments, drill, images, stack, stacks, validate
 
 app = typer.Typer(
     help="Bring the monitoring stack up, preview, check and take it down.",
@@ -13,6 +13,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(stack.app)
+app.add_typer(stacks.app)
+app.add_typer(deployments.app)
 app.add_typer(validate.app)
 app.add_typer(drill.app)
 app.add_typer(alerts.alerts_app, name="alerts")

@@ -43,7 +43,7 @@ def open_session(stack: str, config: list[str] | None = None, *, create: bool = 
     # Imported here, as it loads Pulumi: `ops --help` need not wait for that.
     from ops.stack.session import Session
 
-    return Session(stack, overrides, create, _agreed if yes else _ask)
+    return Session(stack, overrides, create, _agreed if yes else ask)
 
 
 def _agreed(what: str) -> None:
@@ -51,7 +51,7 @@ def _agreed(what: str) -> None:
     say(what)
 
 
-def _ask(what: str) -> None:
+def ask(what: str) -> None:
     """Ask the person at the terminal; raises OpsError where they say no, or where nobody is there."""
     if not sys.stdin.isatty():
         from ops.stack.takeover import refuse

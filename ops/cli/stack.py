@@ -1,14 +1,22 @@
 """Commands on a whole stack: up, preview, refresh, destroy, outputs, and Pulumi's own."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from images.errors import ImageError
+from lab.errors import LabError
 from ops.cli.common import Override, Stack, Yes, clear_errors, open_session
 from ops.cli.validate import check
 from ops.errors import OpsError
 from ops.report import console, say, success
+
+if TYPE_CHECKING:
+    from ops.deployments.record import Program
+    from ops.deployments.reviewed import Reviewed
+    from ops.stack.session import Session
 
 app = typer.Typer()
 
@@ -17,18 +25,60 @@ _SETTLING = 90
 
 
 @app.command()
-def up(stack: Stack = "dev", config: Override = None, yes: Yes = False) -> None:
+def up(
+    stack: Stack = "dev",
+    config: Override = None,
+    yes: Yes = False,
+    rollback_on_failure: Annotated[
+        bool, typer.Option("--rollback-on-failure", help="Go back to the last deployment that validated if this fails.")
+    ] = False,
+    plan: Annotated[Path | None, typer.Option(help="Do what `preview --save-plan` wrote there, or nothing.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Write there as Markdown how it ended.")] = None,
+    wait: Annotated[float, typer.Option(help="Seconds that the checks may take until everything passes.")] = _SETTLING,
+) -> None:
     """Bring the stack up, check it, and print its addresses."""
     with clear_errors():
-        from ops.alerts.deployment import expected
+        from ops.deployments.record import this_program
+        from ops.deployments.reviewed import Reviewed
+        from ops.deployments.summary import failed, succeeded
 
-        session = open_session(stack, config, create=True, yes=yes)
-        with expected(session.settings, say):
-            changes = session.up()
-        changed = {operation: count for operation, count in changes.items() if operation != "same"}
-        say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
-        check(session, wait=_SETTLING, json_file=None)
+        try:
+            reviewed = Reviewed.read(plan) if plan else None
+            session = open_session(stack, config, create=True, yes=yes)
+            program = this_program(session.settings, session.overrides)
+            try:
+                _deploy(session, program, reviewed, wait)
+            except OpsError as error:
+                if not rollback_on_failure:
+                    raise
+                from ops.deployments.failure import take_back
+
+                raise take_back(session.workspace, program, error, yes=yes) from None
+        except (OpsError, ImageError, LabError) as error:
+            if summary:
+                summary.write_text(failed(stack, str(error)))
+            raise
+        if summary:
+            summary.write_text(succeeded(stack, program, session.outputs))
         _print(session.outputs)
+
+
+def _deploy(session: "Session", program: "Program", reviewed: "Reviewed | None", wait: float) -> None:
+    """Update the stack, check it, and note with the update whether it passed. Raises OpsError where it does not."""
+    from ops.alerts.deployment import expected
+    from ops.deployments.record import PASSED, note_validation
+
+    with expected(session.settings, say):
+        changes = session.up(program.message, reviewed)
+    changed = {operation: count for operation, count in changes.items() if operation != "same"}
+    say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
+    backend = session.workspace.backend
+    try:
+        check(session, wait, json_file=None)
+    except OpsError as error:
+        note_validation(backend, session.name, program, str(error))
+        raise
+    note_validation(backend, session.name, program, PASSED)
 
 
 @app.command()
@@ -39,10 +89,15 @@ def preview(
     expect_no_changes: Annotated[
         bool, typer.Option(help="Fail (exit code 3) when there is anything to change.")
     ] = False,
+    save_plan: Annotated[Path | None, typer.Option(help="Write there what `up --plan` may do.")] = None,
 ) -> None:
     """Show what `up` would change, and change nothing."""
     with clear_errors():
-        changes = open_session(stack, config, create=True).preview(refresh=refresh)
+        session = open_session(stack, config, create=True)
+        changes = session.preview(refresh=refresh)
+        if save_plan:
+            session.reviewable().write(save_plan)
+            say(f"the plan is in {save_plan}; apply it with: ops up --stack {stack} --plan {save_plan}")
         if expect_no_changes and any(operation != "same" for operation in changes):
             raise OpsError(f"there are changes: {changes}", code=3)
 

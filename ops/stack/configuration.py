@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from config.project import PROJECT, ROOT
 from config.reading import check_key, from_environment, problems_of
 from config.stack_name import EPHEMERAL
 from ops.errors import OpsError
+from ops.stack.backend import explain
 from ops.stack.stack_file import ENCRYPTION
-from ops.stack.workspace import Workspace, explain
+from ops.stack.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,25 @@ def remove(workspace: Workspace, path: str) -> Path:
     file = _own_file(workspace)
     _pulumi(workspace, file, "rm", path, [], "")
     return file
+
+
+def write_settings(workspace: Workspace, file: Path, settings: Mapping[str, str], secrets: Collection[str]) -> None:
+    """Let `file` be a stack file with these settings (key -> text); of the secrets, those that the stack lacks now.
+
+    What the stack has now is in its local file, which is put below every other.
+    """
+    declared = _read(ROOT / "Pulumi.yaml")["config"]
+    nested = {key for key, about in declared.items() if about.get("type") in ("object", "array")}
+    plain = {f"{PROJECT}:{key}": value for key, value in settings.items() if key not in secrets}
+    plain |= {key: json.loads(value) for key, value in plain.items() if key in nested}
+    file.write_text(yaml.safe_dump({"config": plain}))
+    changed = {
+        key: settings[key] for key in secrets if settings.get(key) not in (None, workspace.configuration.get(key))
+    }
+    if changed:
+        _keep_encryption(file, workspace)
+    for key, value in changed.items():
+        _pulumi(workspace, file, "set", key, ["--secret"], value)
 
 
 def _pulumi(workspace: Workspace, file: Path, verb: str, path: str, options: list[str], value: str) -> None:

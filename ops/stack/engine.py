@@ -4,9 +4,11 @@ Healing, preview, take-over, the checks before an update and the validation's se
 that the engine is asked once and everybody sees the same.
 """
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +18,7 @@ from docker.errors import APIError, NotFound
 from config.defaults import DEFAULT_MEMORY
 from config.labels import PROJECT_LABEL, SERVICE_LABEL, STACK_LABEL, stack_labels
 from config.project import PROJECT
+from config.stack_name import EPHEMERAL
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Container:
 
     `state` is Docker's: created, running, paused, restarting, removing, exited or dead. `status` is the same in its
     words for people, such as "Up 5 minutes (healthy)". `networks` are the names of those that it is connected to,
-    `volumes` the names of those that it mounts, `ports` the host's ports that it publishes.
+    `volumes` the names of those that it mounts, `ports` the host's ports that it publishes. `created` is in UTC.
     """
 
     id: str
@@ -35,6 +38,7 @@ class Container:
     networks: frozenset[str]
     volumes: frozenset[str]
     ports: frozenset[int]
+    created: datetime
 
     @property
     def runs(self) -> bool:
@@ -101,6 +105,22 @@ def look(engine: docker.DockerClient, stack: str) -> Look:
     return Look(stack, {container.id: container for container in containers}, engine)
 
 
+def stacks(engine: docker.DockerClient) -> set[str]:
+    """Names of the stacks that `engine` has containers or networks of, and of ephemeral ones with volumes alone.
+
+    A volume has no label, and only the name of an ephemeral stack can be told from what follows it.
+    """
+    ours = {"label": f"{PROJECT_LABEL}={PROJECT}"}
+    labelled = [*engine.api.containers(all=True, filters=ours), *engine.api.networks(filters=ours)]
+    found = {str((thing["Labels"] or {}).get(STACK_LABEL, "")) for thing in labelled} - {""}
+    volumes = engine.api.volumes(filters={"name": f"{PROJECT}-pr-"})["Volumes"] or []
+    for volume in volumes:
+        match = re.match(rf"{PROJECT}-({EPHEMERAL.pattern})-(.+)", volume["Name"])
+        if match and _is_service(match[3]):
+            found.add(match[1])
+    return found
+
+
 def remove(engine: docker.DockerClient, container: str) -> None:
     """Stop the container of that id in its own way and time, and remove it; volumes that have a name stay."""
     with suppress(APIError):  # such as one that is dead, or on its way out: removed by force in any case
@@ -140,6 +160,7 @@ def _container(listed: Mapping[str, Any]) -> Container:
         networks=frozenset(listed["NetworkSettings"]["Networks"] or {}),
         volumes=frozenset(mount["Name"] for mount in listed["Mounts"] if mount["Type"] == "volume"),
         ports=frozenset(port["PublicPort"] for port in listed["Ports"] or [] if port.get("PublicPort")),
+        created=datetime.fromtimestamp(listed["Created"], UTC),
     )
 
 

@@ -20,6 +20,17 @@ _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_INSTANCES = 1024
 
 
+def connect(host: str) -> docker.DockerClient:
+    """A client of the Docker engine at `host` as it is; raises DockerException or OSError where none answers."""
+    client = (
+        docker.DockerClient(base_url=host, timeout=_ENGINE_TIMEOUT, use_ssh_client=host.startswith("ssh://"))
+        if host
+        else docker.from_env(timeout=_ENGINE_TIMEOUT)
+    )
+    client.ping()
+    return client
+
+
 def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
     """A client of the Docker engine at `host` (empty: DOCKER_HOST or the local socket).
 
@@ -30,13 +41,7 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
     from lab.errors import LabError
 
     try:
-        client = (
-            docker.DockerClient(base_url=host, timeout=_ENGINE_TIMEOUT, use_ssh_client=host.startswith("ssh://"))
-            if host
-            else docker.from_env(timeout=_ENGINE_TIMEOUT)
-        )
-        client.ping()
-        return client
+        return connect(host)
     except (DockerException, OSError) as error:
         cause: Exception = error
         if not host:

@@ -14,6 +14,10 @@ from images.bring import bring
 from images.catalogue import image_keys_of
 from images.local import expected, local
 from lab.cache import cache
+from ops.deployments import reviewed as review
+from ops.deployments.reviewed import Reviewed
+from ops.deployments.revision import revision
+from ops.errors import OpsError
 from ops.home import ready_home
 from ops.report import say, warn
 from ops.stack import drift, healing, ports, preflight, repair, takeover, toolchain, update, workspace
@@ -82,16 +86,41 @@ class Session:
         """What is really there of the stack, now."""
         return look(self.engine, self.name)
 
-    def up(self) -> dict[str, int]:
-        """Bring the stack up, after everything that can be checked beforehand; operation -> count of resources."""
+    def up(self, message: str, reviewed: Reviewed | None = None) -> dict[str, int]:
+        """Bring the stack up, after everything that can be checked beforehand; operation -> count of resources.
+
+        `message` is what Pulumi notes with the update. Raises OpsError (exit code 4), with nothing touched, where it is
+        not what was `reviewed`.
+        """
         preflight.check(self.settings, self.engine)
         preflight.make_room_for_logs(self.settings, say)
         preflight.look_at_filter(self.workspace.configuration.get("containerFilter", ""), self.engine, warn)
         self.deployed = self._with_images(pull=True)
         self._plugins(self._providers())
+        if reviewed:
+            review.check(reviewed, self.reviewable())
         self._mend()
         drift.look_into_grafana(self.workspace, self.state)
-        return update.up(self.workspace, self.engine)
+        return update.up(self.workspace, self.engine, message, reviewed.updates if reviewed else None)
+
+    def reviewable(self) -> Reviewed:
+        """What `up` would do now, for a review. Raises OpsError (exit code 2) where a plan cannot hold that."""
+        self._plugins(self._providers())
+        seen = self.look()
+        findings = healing.differences(self.state, seen)
+        gone = [finding.words for finding in findings if finding.gone]
+        if takeover.is_unknown(self.state, seen):
+            raise OpsError(f"{takeover.words(seen)} A plan cannot hold that; take it over with: ops up", code=2)
+        if gone:
+            raise OpsError(
+                "a plan cannot hold what is to be made anew because somebody removed it:\n  "
+                + "\n  ".join(gone)
+                + f"\nRead that into the state first: ops refresh --stack {self.name}",
+                code=2,
+            )
+        drift.look_into_grafana(self.workspace, self.state)
+        words = tuple(finding.words for finding in findings)
+        return Reviewed(self.name, revision(), words, update.planned(self.workspace))
 
     def preview(self, *, refresh: bool) -> dict[str, int]:
         """Show what `up` would change, and first what it would mend; brings no image."""

@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ops.errors import OpsError
-from ops.stack.workspace import Workspace, explain
+from ops.stack.backend import Backend
+from ops.stack.workspace import Workspace
 
 CONTAINER = "docker:index/container:Container"
 NETWORK = "docker:index/network:Network"
 VOLUME = "docker:index/volume:Volume"
 _GRAFANA = "pulumi:providers:grafana"
+_DOCKER = "pulumi:providers:docker"
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,12 @@ class State:
     @classmethod
     def of(cls, workspace: Workspace) -> "State":
         """Ask Pulumi, once. Raises OpsError where it cannot be read."""
-        exported = workspace.pulumi("stack", "export", "--show-secrets", capture_output=True)
-        if exported.returncode:
-            raise OpsError(explain(exported.stderr, workspace.stack.name))
-        return cls(json.loads(exported.stdout))
+        return cls.read(workspace.backend, workspace.stack.name)
+
+    @classmethod
+    def read(cls, backend: Backend, stack: str) -> "State":
+        """The same, of a stack that is not open."""
+        return cls(json.loads(backend.ask(stack, "stack", "export", "--show-secrets")))
 
     @property
     def resources(self) -> list[dict[str, Any]]:
@@ -78,6 +81,19 @@ class State:
         types = {resource["type"] for resource in self.resources}
         return [name for name in names if f"pulumi:providers:{name}" in types]
 
+    @property
+    def docker_host(self) -> str:
+        """The address of the Docker engine of the last update; empty for the machine's own."""
+        for resource in self.resources:
+            if resource["type"] == _DOCKER:
+                return _plain(resource["inputs"].get("host") or "")
+        return ""
+
+    @property
+    def protected(self) -> bool:
+        """Whether anything of the stack is protected against its removal."""
+        return any(resource.get("protect") for resource in self.resources)
+
     def grafana(self) -> Mapping[str, str]:
         """Address (`url`) and credentials (`auth`) of the Grafana of the last update; empty when there was none."""
         for resource in self.resources:
@@ -103,9 +119,7 @@ class State:
         if pending:
             deployment["pending_operations"] = []
         # By standard input, as there are secrets in it.
-        done = workspace.pulumi("stack", "import", capture_output=True, text=json.dumps(self._exported))
-        if done.returncode:
-            raise OpsError(explain(done.stderr, workspace.stack.name))
+        workspace.backend.ask(workspace.stack.name, "stack", "import", text=json.dumps(self._exported))
 
 
 def service_of(urn: str) -> str:

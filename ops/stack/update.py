@@ -1,9 +1,12 @@
 """Pulumi's operations on a stack, with live progress, and with the cause first when one fails."""
 
+import json
 import logging
 import re
+import tempfile
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -12,7 +15,8 @@ from pulumi.automation import CommandError, EngineEvent, OpType
 
 from ops.errors import OpsError
 from ops.report import console, say
-from ops.stack.workspace import Workspace, explain
+from ops.stack.backend import explain
+from ops.stack.workspace import Workspace
 
 # Steps that change something, as a person would say them.
 _VERBS = {
@@ -76,14 +80,44 @@ class Progress:
         return f"; the last lines of {name}:\n{textwrap.indent(log or '(it said nothing)', '  ')}"
 
 
-def up(workspace: Workspace, engine: docker.DockerClient) -> dict[str, int]:
+def up(
+    workspace: Workspace, engine: docker.DockerClient | None, message: str, plan: Mapping[str, Any] | None = None
+) -> dict[str, int]:
     """Bring the stack to what the program declares; operation -> count of resources.
 
-    `engine` is asked for the log of a container that does not become healthy.
+    `engine` is asked for the log of a container that does not become healthy. `message` is noted with the update.
+    Where there is a `plan` of Pulumi's, it fails rather than do anything else.
     """
     progress = Progress(engine)
-    _run(workspace, progress, lambda: workspace.stack.up(parallel=_AT_ONCE, on_event=progress, log_flow=False))
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "plan.json"
+        file.write_text(json.dumps(plan))
+        _run(
+            workspace,
+            progress,
+            lambda: workspace.stack.up(
+                parallel=_AT_ONCE,
+                message=message,
+                plan=str(file) if plan else None,
+                on_event=progress,
+                log_flow=False,
+            ),
+        )
     return progress.changes
+
+
+def planned(workspace: Workspace) -> dict[str, Any]:
+    """Pulumi's plan of what `up` would do now, as JSON; it says nothing. Secrets in it are encrypted."""
+    progress = Progress(silent=True)
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "plan.json"
+        _run(
+            workspace,
+            progress,
+            lambda: workspace.stack.preview(parallel=_AT_ONCE, plan=str(file), on_event=progress),
+        )
+        plan: dict[str, Any] = json.loads(file.read_text())
+    return plan
 
 
 def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
@@ -170,6 +204,9 @@ def _label(urn: str) -> str:
 def _cause(message: str, urn: str | None) -> str:
     """What an error says, without the wrapping of the engine and the provider; empty for a repetition of another."""
     text = _clean(message).removeprefix("Exception calling application: ")
+    if " violates plan" in text or "not allowed by the plan" in text:
+        # What follows are values, and may be secrets.
+        return f"{_label(urn) if urn else 'a resource'}: differs from the plan that was reviewed; make a new one"
     # The provider logs each error before the engine reports it, and the engine ends with a summary of its own.
     if ": sdk.helper_schema: " in text or text == "update failed":
         return ""

@@ -31,6 +31,7 @@ from config.stack_name import check_stack_name
 from images.catalogue import image_keys
 from ops.errors import OpsError
 from ops.stack import stack_file
+from ops.stack.backend import Backend, explain
 from ops.stack.quick_stack import QuickStack
 
 
@@ -51,16 +52,13 @@ class Workspace:
         self, *arguments: str, capture_output: bool = False, text: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """How Pulumi's own command line ended, run with `arguments` on the stack, with `text` as its input."""
+        return self.backend.pulumi(*arguments, "--stack", self.stack.name, capture_output=capture_output, text=text)
+
+    @property
+    def backend(self) -> Backend:
+        """Where the state is kept, with those of the other stacks."""
         opened = self.stack.workspace
-        return subprocess.run(
-            [opened.pulumi_command.command, *arguments, "--stack", self.stack.name],
-            cwd=opened.work_dir,
-            env={**os.environ, **self.environment},
-            input=text,
-            capture_output=capture_output,
-            text=True,
-            check=False,
-        )
+        return Backend(opened.pulumi_command.command, Path(opened.work_dir), self.environment)
 
     def settings(self) -> Settings:
         """The stack's settings; raises OpsError (exit code 2) with all that is wrong."""
@@ -87,6 +85,14 @@ def environment(home: Path) -> dict[str, str]:
     return variables
 
 
+def stacks_directory(home: Path) -> Path:
+    """Where the stacks' files are, with the project's beside them, as Pulumi wants it."""
+    directory = home / "stacks"
+    directory.mkdir(parents=True, exist_ok=True)
+    stack_file.replace(directory / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
+    return directory
+
+
 def open_stack(
     name: str,
     program: PulumiFn,
@@ -106,9 +112,7 @@ def open_stack(
         check_stack_name(name)
     except SettingsError as error:
         raise OpsError(str(error), code=2) from None
-    directory = home / "stacks"
-    directory.mkdir(parents=True, exist_ok=True)
-    stack_file.replace(directory / "Pulumi.yaml", (ROOT / "Pulumi.yaml").read_text())
+    directory = stacks_directory(home)
     stack_file.write(name, directory, overrides, find_ports if create else None)
     variables = environment(home)
     opened = LocalWorkspace(
@@ -136,25 +140,6 @@ def open_stack(
     configuration = {key: value.value for key, value in ours.items()}
     encrypted = {key for key, value in ours.items() if value.secret}
     return Workspace(stack, variables, {**configuration, **overrides}, frozenset(encrypted | set(overrides)))
-
-
-def explain(error: str, stack: str) -> str:
-    """Pulumi's own error for `stack` as one clear message where the cause is known, else the lines that carry it."""
-    if "incorrect passphrase" in error:
-        return (
-            f"wrong passphrase for stack {stack}: PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE must be "
-            "the one that the stack was made with; unset both to use the generated one"
-        )
-    if "no stack named" in error:
-        return f"there is no stack {stack} in this state; make it with: ops up --stack {stack}"
-    if "currently locked" in error:
-        return (
-            f"stack {stack} is locked by another update; wait for it to end, or, if it was killed, run: "
-            f"ops pulumi --stack {stack} -- cancel --yes"
-        )
-    lines = [line for line in error.splitlines() if line.strip() and not line.startswith(("code:", "stdout:"))]
-    causes = [line.strip() for line in lines if "error:" in line]
-    return "\n".join(causes or [line.removeprefix("stderr:").strip() for line in lines])
 
 
 def release_dead_lock(workspace: Workspace) -> bool:

@@ -8,8 +8,8 @@ import docker
 import pytest
 from pulumi.automation import EngineEvent
 
+from ops.stack.backend import explain
 from ops.stack.update import Progress, _cause, condense
-from ops.stack.workspace import explain
 
 URN = (
     "urn:pulumi:dev::monitoring::monitoring:index:MonitoringStack$monitoring:service:Redis$"
