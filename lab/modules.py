@@ -76,6 +76,12 @@ MODULES = (
         symbol=_COMMON_VERSION,
         pages=pages.ALERTMANAGER,
     ),
+    _programs("actionlint", "github.com/rhysd/actionlint", "half a minute", "/cmd/actionlint"),
+    _programs(
+        *("gh", "github.com/cli/cli/v2", "3 minutes", "/cmd/gh"),
+        symbol="github.com/cli/cli/v2/internal/build.Version",
+    ),
+    _programs("versitygw", "github.com/versity/versitygw", "a minute", "/cmd/versitygw", symbol="main.Version"),
     _programs("dashboard-linter", "github.com/grafana/dashboard-linter", "a minute"),
     _programs("pint", "github.com/cloudflare/pint", "a minute", "/cmd/pint"),
     Module(

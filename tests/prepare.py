@@ -18,7 +18,8 @@ from tests.rules.reading import dev
 
 # Servers that tests run as processes of their own.
 SERVERS = ("docker-registry", "postgresql-15", "redis-server", "nginx", "haproxy")
-LINTERS = ("pint", "dashboard-linter")
+# Linters, GitHub's command line that the workflows call, and a server that speaks S3.
+TOOLS = ("pint", "dashboard-linter", "actionlint", "gh", "versitygw")
 
 if __name__ == "__main__":
     command = toolchain.pulumi(cache(), say)
@@ -29,4 +30,4 @@ if __name__ == "__main__":
         debian.install(SERVERS, say)
     settings = dev()
     bring(image_keys_of(settings), settings, docker.from_env(), cache(), say, optional=["grafana"])
-    prepare([linter for linter in LINTERS if not shutil.which(linter)], [], cache(), say)
+    prepare([tool for tool in TOOLS if not shutil.which(tool)], [], cache(), say)
