@@ -15,7 +15,8 @@ UV_VERSION := 0.13.9
 RUN := $(UV) run --frozen --no-sync
 OPS := $(RUN) python -m ops
 
-.PHONY: up down preview refresh validate outputs test upgrade-test lint unit promtail logs-load bench soak mutate mutate-python
+.PHONY: up down preview refresh validate outputs test upgrade-test lint unit promtail logs-load bench soak mutate mutate-python \
+	pipelines
 .DEFAULT_GOAL := up
 
 up preview refresh validate outputs: .venv/synced
@@ -33,6 +34,11 @@ test: lint
 soak: .venv/synced
 	$(RUN) python -m tests.prepare
 	$(RUN) pytest tests/engine/test_notifications.py -m soak
+
+# The life of a pull request and of a deployment, by the workflows' own steps: ten minutes.
+pipelines: .venv/synced
+	$(RUN) python -m tests.prepare
+	$(RUN) pytest -m pipelines tests/pipelines tests/engine/test_deployments.py
 
 # Are rules, routes and inhibitions held by their cases? OF=redis_alerts.yml for one file, OF=routing for the latter two.
 # It needs the tools that the tests put into the cache, and goes on where it was interrupted.

@@ -11,7 +11,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from config.settings import ROOT
+from config.project import ROOT
 from lab.cache import cache
 from ops.deployments.record import history
 from ops.errors import OpsError

@@ -1,0 +1,1 @@
+"""The workflows: their form, and what their steps do."""
