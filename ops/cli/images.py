@@ -48,6 +48,23 @@ def pin_images(
             success(f"{key} {digest}")
 
 
+@images_app.command("ops")
+def ops_image(
+    base: Annotated[str, typer.Option(help="The image to build on: a Debian with Python 3.11 or newer.")],
+    tag: Annotated[str, typer.Option(help="What to call it.")] = "monitoring-ops",
+    packages: Annotated[
+        str, typer.Option(help="Packages of Debian to install besides; empty for none.")
+    ] = "git make openssh-client",
+) -> None:
+    """Build an image of `ops` itself, for pipelines: it runs the checkout that is mounted at /work."""
+    with clear_errors():
+        from ops.image.build import build
+        from ops.stack import preflight
+
+        build(base, tag, packages, preflight.engine("", say), say)
+        success(f"{tag} is built; run it with: docker run --volume .:/work {tag} --help")
+
+
 # The exit code of `ops images outdated` by the worst state; 1 and 2 are for commands that fail and wrong arguments.
 _CODES: "Mapping[State, int]" = {
     "current": 0,
