@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 from docker.errors import APIError, BuildError, ContainerError, ImageNotFound
 
-from config.settings import ROOT
+from config.project import ROOT
 from lab.cache import cache
 from ops.errors import OpsError
 from ops.stack import toolchain
