@@ -22,8 +22,10 @@ from ops.report import say
 from ops.stack.configuration import write_settings
 from ops.stack.workspace import Workspace
 
-# Of a `make` or a virtual environment that this runs in; the other revision has its own.
-_NOT_HANDED_ON = frozenset({"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "STACK"})
+# Of a `make` or a Python environment that this runs in; the other revision has its own.
+_NOT_HANDED_ON = frozenset(
+    {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "STACK"}
+)
 
 
 def target(deployments: Sequence[Deployment], stack: str, to: str = "") -> Deployment:

@@ -1,5 +1,6 @@
 """A stack that a test owns: a copy of the project, whose files it may change, and `ops` as a person runs it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import docker
 import yaml
@@ -34,9 +36,26 @@ class Deployment:
     environment: dict[str, str] = field(default_factory=dict)
 
     def ops(self, *arguments: str, ok: bool = True, environment: dict[str, str] | None = None) -> str:
-        """Run `ops`; gives all that it printed. Fails the test where `ok` is not how it ended."""
+        """Run `ops` on this stack; gives all that it printed. Fails the test where `ok` is not how it ended."""
+        return self._run(self.command(*arguments), ok, environment)
+
+    def ops_on_all(self, *arguments: str, ok: bool = True) -> str:
+        """The same with a command that is for all stacks."""
+        return self._run([*self.command("")[:3], *arguments], ok, None)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """What `ops stacks` says of this stack: nothing where there is none."""
+        found: list[dict[str, Any]] = json.loads(self.ops_on_all("stacks", "--json"))
+        return [each for each in found if each["name"] == self.stack]
+
+    def history(self) -> list[dict[str, Any]]:
+        """What `ops history` says, the newest first."""
+        found: list[dict[str, Any]] = json.loads(self.ops("history", "--json"))
+        return found
+
+    def _run(self, command: list[str], ok: bool, environment: dict[str, str] | None) -> str:
         result = subprocess.run(
-            self.command(*arguments),
+            command,
             cwd=self.root,
             env=self.variables(environment),
             text=True,
@@ -45,7 +64,7 @@ class Deployment:
             timeout=_TIMEOUT,
             check=False,
         )
-        assert (result.returncode == 0) == ok, f"ops {' '.join(arguments)}: exit {result.returncode}\n{result.stdout}"
+        assert (result.returncode == 0) == ok, f"{' '.join(command[2:])}: exit {result.returncode}\n{result.stdout}"
         return result.stdout
 
     def command(self, *arguments: str) -> list[str]:

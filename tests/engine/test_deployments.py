@@ -1,6 +1,5 @@
 """The life of a pull request's stack: deployed, listed, taken back, swept; with a real Git, state and engine."""
 
-import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -37,25 +36,6 @@ def descriptions(deployment: Deployment) -> str:
     return answer.text
 
 
-def listed(deployment: Deployment, command: str) -> list[dict[str, object]]:
-    """What `ops stacks` or `ops history` give as JSON, here for this stack alone."""
-    options = ["--stack", deployment.stack] if command == "history" else []
-    arguments = [*deployment.command(command)[:3], command, *options, "--json"]
-    done = subprocess.run(
-        arguments, cwd=deployment.root, env=deployment.variables(), capture_output=True, text=True, check=True
-    )
-    found: list[dict[str, object]] = json.loads(done.stdout)
-    return [each for each in found if command == "history" or each["name"] == deployment.stack]
-
-
-def ops_without_stack(deployment: Deployment, *arguments: str, ok: bool = True) -> str:
-    """What a command prints that is for all stacks."""
-    command = [*deployment.command("")[:3], *arguments]
-    done = subprocess.run(command, cwd=deployment.root, env=deployment.variables(), capture_output=True, text=True)
-    assert (done.returncode == 0) == ok, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def running(make_deployment: Callable[[str], Deployment]) -> Deployment:
     """A stack that is up from a commit; the tests of this file take it through its life in their order."""
@@ -69,14 +49,14 @@ def running(make_deployment: Callable[[str], Deployment]) -> Deployment:
 
 
 def test_a_stack_is_listed_with_its_revision_and_what_was_changed_by_hand(running: Deployment) -> None:
-    (now,) = listed(running, "stacks")
+    (now,) = running.listed()
     assert now["revision"] == {"commit": git(running, "rev-parse", "HEAD"), "changed": False}
     assert (now["result"], now["known"], now["drift"], now["host"]) == ("validated", True, [], "")
     running.container("nginx").stop()
-    (then,) = listed(running, "stacks")
+    (then,) = running.listed()
     assert then["running"] == int(str(now["running"])) - 1
     assert "nginx: stopped by hand" in str(then["drift"])
-    assert f"{STACK} " in ops_without_stack(running, "stacks")
+    assert f"{STACK} " in running.ops_on_all("stacks")
 
 
 def test_a_deployment_that_fails_its_validation_takes_itself_back(running: Deployment) -> None:
@@ -89,7 +69,7 @@ def test_a_deployment_that_fails_its_validation_takes_itself_back(running: Deplo
     first = git(running, "rev-parse", "HEAD~1")
     assert f"it was rolled back to {first[:10]}" in out
     assert "up + on" not in descriptions(running)
-    back, failed, before = listed(running, "history")
+    back, failed, before = running.history()
     assert [each["program"]["revision"] for each in (back, failed, before)] == [first, bad, first]  # type: ignore[index]
     assert [each["validation"] for each in (back, failed, before)] == ["passed", failed["validation"], "passed"]
     assert "failed" in str(failed["validation"])
@@ -139,7 +119,7 @@ def test_a_plan_is_applied_as_it_was_reviewed_or_not_at_all(running: Deployment,
 
 
 def test_a_stack_that_has_had_its_time_is_swept(running: Deployment) -> None:
-    assert "there is nothing to sweep" in ops_without_stack(running, "sweep", "--only", STACK, "--older-than", "1h")
-    assert f"swept {STACK}" in ops_without_stack(running, "sweep", "--only", STACK, "--older-than", "0s", "--yes")
+    assert "there is nothing to sweep" in running.ops_on_all("sweep", "--only", STACK, "--older-than", "1h")
+    assert f"swept {STACK}" in running.ops_on_all("sweep", "--only", STACK, "--older-than", "0s", "--yes")
     assert running.leftovers() == []
-    assert listed(running, "stacks") == []
+    assert running.listed() == []

@@ -10,7 +10,6 @@ import pytest
 
 from config.project import PROJECT
 from tests.engine.deployment import Deployment
-from tests.engine.test_deployments import listed, ops_without_stack
 
 STRANDED = "pr-4523"
 MINE, STRANGERS, DATA = f"{PROJECT}-{STRANDED}-prometheus", f"{STRANDED}-of-somebody-else", f"{PROJECT}-{STRANDED}-loki"
@@ -34,10 +33,10 @@ def stranded(image_of: Callable[[str], str], engine: docker.DockerClient) -> Ite
 
 def test_a_stack_is_listed_as_it_was_deployed_and_as_it_is_now(stack: Deployment) -> None:
     """It was deployed from a copy that is no checkout, so its revision is not known."""
-    (now,) = listed(stack, "stacks")
+    (now,) = stack.listed()
     assert (now["result"], now["known"], now["drift"], now["host"]) == ("validated", True, [], "")
     assert now["revision"] == {"commit": "", "changed": False}
-    newest = listed(stack, "history")[0]
+    newest = stack.history()[0]
     assert (newest["kind"], newest["result"], newest["validation"]) == ("update", "succeeded", "passed")
     shown = json.dumps(newest)
     assert "redisPassword" in shown
@@ -67,13 +66,13 @@ def test_a_sweep_removes_what_is_stranded_and_nothing_else(
     """It asks first. A stack that is in time, and what has not our labels, stay."""
     before = stack.leftovers()
     options = ["--only", STRANDED, "--older-than"]
-    assert "there is nothing to sweep" in ops_without_stack(stack, "sweep", *options, "1h", "--yes")
-    refused = ops_without_stack(stack, "sweep", *options, "0s", ok=False)
+    assert "there is nothing to sweep" in stack.ops_on_all("sweep", *options, "1h", "--yes")
+    refused = stack.ops_on_all("sweep", *options, "0s", ok=False)
     assert f"{STRANDED}: stranded: this state does not know it" in refused
     assert "run the same command with --yes" in refused
     assert engine.containers.get(MINE)
 
-    assert f"swept {STRANDED}" in ops_without_stack(stack, "sweep", *options, "0s", "--yes")
+    assert f"swept {STRANDED}" in stack.ops_on_all("sweep", *options, "0s", "--yes")
     left = {each.name for each in engine.containers.list(all=True, ignore_removed=True)}
     assert MINE not in left
     assert STRANGERS in left
