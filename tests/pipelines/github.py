@@ -1,14 +1,20 @@
 """A small server in the place of GitHub's API: comments and issues of one repository, for the real `gh` to speak to."""
 
 import json
+import os
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from lab import toolchain
+from lab.cache import cache
 
 REPOSITORY = "someone/monitoring"
 BOT = "github-actions[bot]"
@@ -25,17 +31,18 @@ class GitHub:
     issues: list[dict[str, Any]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What lets `gh` come here: for this host it speaks plain HTTP, through a proxy, which is this server."""
-        proxy = f"http://127.0.0.1:{self.port}"
-        return {
-            "GH_HOST": "github.localhost",
-            "GH_TOKEN": "t",
-            "HTTP_PROXY": proxy,
-            "http_proxy": proxy,
-            "NO_PROXY": "",
-        }
+    def command_line(self, directory: Path) -> dict[str, str]:
+        """What lets the real `gh` come here; `directory` is where a command of that name is put.
+
+        For this host it speaks plain HTTP, and through a proxy, which is this server; nobody else may take that proxy.
+        """
+        gh = shutil.which("gh") or str(toolchain.build("gh", cache(), print))
+        directory.mkdir(parents=True, exist_ok=True)
+        command = directory / "gh"
+        command.write_text(f'#!/bin/sh\nNO_PROXY= no_proxy= HTTP_PROXY=http://127.0.0.1:{self.port} exec {gh} "$@"\n')
+        command.chmod(0o755)
+        path = f"{directory}{os.pathsep}{os.environ['PATH']}"
+        return {"GH_HOST": "github.localhost", "GH_TOKEN": "t", "PATH": path}
 
     def comment(self, number: int, body: str, user: str = BOT) -> dict[str, Any]:
         """Let there be a comment."""

@@ -12,7 +12,6 @@ from lab.cache import cache
 from tests.conftest import remove_by_force
 from tests.engine.deployment import Deployment, copy_project
 from tests.pipelines.github import REPOSITORY, GitHub, github
-from tests.pipelines.test_github import gh_directory
 from tests.pipelines.workflow import Runner
 from tests.s3 import bucket
 
@@ -71,7 +70,7 @@ def machine(
     home = tmp_path_factory.mktemp("home")
     with bucket(tmp_path_factory.mktemp("s3")) as state:
         yield {
-            **api.environment,
+            **api.command_line(home / "bin"),
             **state,
             "PULUMI_CONFIG_PASSPHRASE": "shared",
             "MONITORING_HOME": str(home),
@@ -79,7 +78,6 @@ def machine(
             "GITHUB_REPOSITORY": REPOSITORY,
             "GITHUB_RUN_ID": "1",
             "GITHUB_SERVER_URL": "https://github.example",
-            "PATH": gh_directory(),
         }
     for name in (f"pr-{NUMBER}", STACK):
         remove_by_force(Deployment(name, home, home, engine))

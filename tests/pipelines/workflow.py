@@ -61,7 +61,7 @@ class Runner:
                 self._use(step, clone, scratch)
             else:
                 succeeded &= self._run(step, {**common, **(step.get("env") or {})}, clone, scratch)
-        for key, value in (described.get("outputs") or {}).items():
+        for key, value in (described.get("outputs") or {}).items() if succeeded else ():
             self.outputs[f"needs.{job}.outputs.{key}"] = self._filled(value)
         return succeeded
 
