@@ -17,7 +17,7 @@ from tests.s3 import bucket
 
 pytestmark = pytest.mark.pipelines
 
-NUMBER, STACK = 4524, "pr-4525"
+NUMBER, STACK, FORKS = 4524, "pr-4525", 4527
 RULES = "config/prometheus/rules/redis_alerts.yml"
 
 
@@ -79,7 +79,7 @@ def machine(
             "GITHUB_RUN_ID": "1",
             "GITHUB_SERVER_URL": "https://github.example",
         }
-    for name in (f"pr-{NUMBER}", STACK):
+    for name in (f"pr-{NUMBER}", f"pr-{FORKS}", STACK):
         remove_by_force(Deployment(name, home, home, engine))
 
 
@@ -178,3 +178,19 @@ def test_a_pull_request_is_opened_labelled_pushed_to_and_closed(
     left = engine.containers.list(all=True, ignore_removed=True)
     assert not [each.name for each in left if str(each.name).startswith(f"monitoring-pr-{NUMBER}-")]
     assert others <= {container.id for container in left}
+
+
+def test_a_forks_pull_request_is_previewed_without_a_secret(
+    project: Project, machine: Mapping[str, str], tmp_path: Path
+) -> None:
+    """Against a stack of the base branch. Its merge with that is what GitHub checks out; no secret is known here."""
+    project.git("checkout", "--quiet", "-B", "fork", "main")
+    project.change("Redis is away.", "Redis is somewhere.")
+    project.git("checkout", "--quiet", "main")
+    project.git("merge", "--quiet", "--no-ff", "--message", "merge", "fork")
+    keys = ("PATH", "MONITORING_CACHE", "GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_SERVER_URL")
+    own = {key: machine[key] for key in keys} | {"MONITORING_HOME": str(tmp_path / "home")}
+    values = {"github.sha": project.git("rev-parse", "HEAD"), "github.event.pull_request.number": str(FORKS)}
+    runner = Runner(project.root, tmp_path, values, own)
+    assert runner.job("preview", "fork")
+    assert "Redis is somewhere." in runner.summary
