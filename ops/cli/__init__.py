@@ -2,7 +2,7 @@
 
 import typer
 
-from ops.cli import alerts, config, deployments, drill, images, stack, stacks, validate
+from ops.cli import alerts, config, deployments, drill, images, stack, stacks, up, validate
 
 app = typer.Typer(
     help="Bring the monitoring stack up, preview, check and take it down.",
@@ -12,6 +12,7 @@ app = typer.Typer(
     # Without it, help is plain text, and Rich's Markdown is not loaded for it.
     rich_markup_mode=None,
 )
+app.add_typer(up.app)
 app.add_typer(stack.app)
 app.add_typer(stacks.app)
 app.add_typer(deployments.app)

@@ -1,84 +1,16 @@
-"""Commands on a whole stack: up, preview, refresh, destroy, outputs, and Pulumi's own."""
+"""Commands on a whole stack: preview, refresh, destroy, outputs, and Pulumi's own."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from images.errors import ImageError
-from lab.errors import LabError
 from ops.cli.common import Override, Stack, Yes, clear_errors, open_session
-from ops.cli.validate import check
 from ops.errors import OpsError
 from ops.report import console, say, success
 
-if TYPE_CHECKING:
-    from ops.deployments.record import Program
-    from ops.deployments.reviewed import Reviewed
-    from ops.stack.session import Session
-
 app = typer.Typer()
-
-# Seconds that a stack may take after `up` until every target has been scraped and every rule evaluated.
-_SETTLING = 90
-
-
-@app.command()
-def up(
-    stack: Stack = "dev",
-    config: Override = None,
-    yes: Yes = False,
-    rollback_on_failure: Annotated[
-        bool, typer.Option("--rollback-on-failure", help="Go back to the last deployment that validated if this fails.")
-    ] = False,
-    plan: Annotated[Path | None, typer.Option(help="Do what `preview --save-plan` wrote there, or nothing.")] = None,
-    summary: Annotated[Path | None, typer.Option(help="Write there as Markdown how it ended.")] = None,
-    wait: Annotated[float, typer.Option(help="Seconds that the checks may take until everything passes.")] = _SETTLING,
-) -> None:
-    """Bring the stack up, check it, and print its addresses."""
-    with clear_errors():
-        from ops.deployments.record import this_program
-        from ops.deployments.reviewed import Reviewed
-        from ops.deployments.summary import failed, succeeded
-
-        try:
-            reviewed = Reviewed.read(plan) if plan else None
-            session = open_session(stack, config, create=True, yes=yes)
-            program = this_program(session.settings, session.overrides)
-            try:
-                _deploy(session, program, reviewed, wait)
-            except OpsError as error:
-                if not rollback_on_failure:
-                    raise
-                from ops.deployments.failure import take_back
-
-                raise take_back(session.workspace, program, error, yes=yes) from None
-        except (OpsError, ImageError, LabError) as error:
-            if summary:
-                summary.write_text(failed(stack, str(error)))
-            raise
-        if summary:
-            summary.write_text(succeeded(stack, program, session.outputs))
-        _print(session.outputs)
-
-
-def _deploy(session: "Session", program: "Program", reviewed: "Reviewed | None", wait: float) -> None:
-    """Update the stack, check it, and note with the update whether it passed. Raises OpsError where it does not."""
-    from ops.alerts.deployment import expected
-    from ops.deployments.record import PASSED, note_validation
-
-    with expected(session.settings, say):
-        changes = session.up(program.message, reviewed)
-    changed = {operation: count for operation, count in changes.items() if operation != "same"}
-    say("changes: " + (", ".join(f"{count} {operation}" for operation, count in changed.items()) or "none"))
-    backend = session.workspace.backend
-    try:
-        check(session, wait, json_file=None)
-    except OpsError as error:
-        note_validation(backend, session.name, program, str(error))
-        raise
-    note_validation(backend, session.name, program, PASSED)
 
 
 @app.command()
@@ -135,7 +67,7 @@ def outputs(
         session = open_session(stack)
         if not session.state.outputs:
             raise OpsError(f"stack {stack} is not up; bring it up with: ops up --stack {stack}")
-        _print(session.state.outputs)
+        print_outputs(session.state.outputs)
         password = session.settings.grafana.admin_password
         if show_secrets and password:
             console.print(f"grafana password  {password.get_secret_value()}", markup=False)
@@ -148,6 +80,7 @@ def pulumi(context: typer.Context, stack: Stack = "dev") -> None:
         raise typer.Exit(open_session(stack).workspace.pulumi(*context.args).returncode)
 
 
-def _print(outputs: Mapping[str, str]) -> None:
+def print_outputs(outputs: Mapping[str, str]) -> None:
+    """The addresses of a stack, by name."""
     for name, value in sorted(outputs.items()):
         success(f"{name:<13} {value}")
