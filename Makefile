@@ -38,7 +38,7 @@ soak: .venv/synced
 # The life of a pull request and of a deployment, by the workflows' own steps: ten minutes.
 pipelines: .venv/synced
 	$(RUN) python -m tests.prepare
-	$(RUN) pytest -m pipelines tests/pipelines tests/engine/test_deployments.py
+	$(RUN) pytest -m pipelines tests/pipelines tests/engine
 
 # Are rules, routes and inhibitions held by their cases? OF=redis_alerts.yml for one file, OF=routing for the latter two.
 # It needs the tools that the tests put into the cache, and goes on where it was interrupted.

@@ -14,6 +14,8 @@ from ops.errors import OpsError
 from ops.image.build import build
 from tests.engine.deployment import copy_project
 
+pytestmark = pytest.mark.pipelines
+
 TAG = "monitoring-ops-test"
 STACK = "pr-4526"
 SOCKET = Path("/var/run/docker.sock")
