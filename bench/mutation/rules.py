@@ -74,11 +74,8 @@ def _noticed(rules: Rules, cases: Sequence[Case], place: Place, found: Sequence[
         said = problems([pair for _, pair in pairs])
         failed = {number for (number, _), problem in zip(pairs, said, strict=True) if problem}
         alive = [number for number in alive if number not in failed]
-    return [number not in alive or not accepted({"groups": [_alone(found[number])]}) for number in range(len(found))]
-
-
-def _alone(change: Change) -> Document:
-    return {"name": "alone", "rules": [change.rule]}
+    refused = {number for number in alive if not accepted({"groups": [{"name": "a", "rules": [found[number].rule]}]})}
+    return [number not in alive or number in refused for number in range(len(found))]
 
 
 def _check_unchanged(rules: Rules, cases: Sequence[Case], place: Place) -> None:
