@@ -15,6 +15,7 @@ import yaml
 
 from bench.mutation.changes import Rule
 from bench.mutation.promtool import Document
+from config.durations import seconds
 from config.project import ROOT
 
 CASES = ROOT / "tests/rules/cases"
@@ -38,6 +39,12 @@ class Case:
     number: int
     head: Mapping[str, Any]
     test: Mapping[str, Any]
+
+    @cached_property
+    def length(self) -> int:
+        """The moment of its last question, in seconds."""
+        asked = [*(self.test.get("alert_rule_test") or ()), *(self.test.get("promql_expr_test") or ())]
+        return max(int(seconds(str(one["eval_time"]))) for one in asked)
 
     @cached_property
     def asks(self) -> frozenset[str]:

@@ -109,10 +109,8 @@ def _expressions(rules: Rules, case: Case, place: Place) -> list[str]:
 
 def _moments(case: Case) -> list[int]:
     step = int(seconds(str(case.head["evaluation_interval"])))
-    asked = [*(case.test.get("alert_rule_test") or ()), *(case.test.get("promql_expr_test") or ())]
     # Beyond the end of its series, too: so one sees how an alert ends.
-    last = max(int(seconds(str(one["eval_time"]))) for one in asked) + 60 * 60
-    moments = list(range(0, last + step, step))
+    moments = list(range(0, case.length + 60 * 60 + step, step))
     return moments if len(moments) <= _STEPS else moments[:: len(moments) // _STEPS + 1]
 
 
