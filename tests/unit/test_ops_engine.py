@@ -21,7 +21,7 @@ def busy() -> Iterator[socket.socket]:
 
 
 def _client(listening: socket.socket) -> docker.DockerClient:
-    return docker.DockerClient(f"tcp://127.0.0.1:{listening.getsockname()[1]}", version="1.41", timeout=0.2)
+    return docker.DockerClient(f"tcp://127.0.0.1:{listening.getsockname()[1]}", version="1.41", timeout=1)
 
 
 def _message(client: docker.DockerClient, capsys: pytest.CaptureFixture[str]) -> str:
