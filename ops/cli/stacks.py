@@ -37,8 +37,7 @@ def sweep(
     with clear_errors():
         from datetime import UTC, datetime, timedelta
 
-        from config.prometheus.durations import seconds
-
+        from config.durations import seconds
         from ops.deployments.sweep import doomed
 
         try:
