@@ -28,6 +28,11 @@ def say(message: str) -> None:
     console.print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {escape(message)}")
 
 
+def leave_standard_output() -> None:
+    """Print on standard error from now on, as standard output belongs to what the command was asked for."""
+    console.stderr = True
+
+
 def success(message: str) -> None:
     """What was reached."""
     console.print(f"[bold green]{escape(message)}[/bold green]")

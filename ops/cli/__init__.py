@@ -2,7 +2,7 @@
 
 import typer
 
-from ops.cli import alerts, config, deployments, drill, images, stack, stacks, up, validate
+from ops.cli import alerts, config, deployments, drill, images, preview, stack, stacks, up, validate
 
 app = typer.Typer(
     help="Bring the monitoring stack up, preview, check and take it down.",
@@ -14,6 +14,7 @@ app = typer.Typer(
 )
 app.add_typer(up.app)
 app.add_typer(stack.app)
+app.add_typer(preview.app)
 app.add_typer(stacks.app)
 app.add_typer(deployments.app)
 app.add_typer(validate.app)

@@ -1,7 +1,6 @@
-"""Commands on a whole stack: preview, refresh, destroy, outputs, and Pulumi's own."""
+"""Commands on a whole stack: refresh, destroy, outputs, and Pulumi's own."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,27 +10,6 @@ from ops.errors import OpsError
 from ops.report import console, say, success
 
 app = typer.Typer()
-
-
-@app.command()
-def preview(
-    stack: Stack = "dev",
-    config: Override = None,
-    refresh: Annotated[bool, typer.Option(help="Look first at what is really there.")] = False,
-    expect_no_changes: Annotated[
-        bool, typer.Option(help="Fail (exit code 3) when there is anything to change.")
-    ] = False,
-    save_plan: Annotated[Path | None, typer.Option(help="Write there what `up --plan` may do.")] = None,
-) -> None:
-    """Show what `up` would change, and change nothing."""
-    with clear_errors():
-        session = open_session(stack, config, create=True)
-        changes = session.preview(refresh=refresh)
-        if save_plan:
-            session.reviewable().write(save_plan)
-            say(f"the plan is in {save_plan}; apply it with: ops up --stack {stack} --plan {save_plan}")
-        if expect_no_changes and any(operation != "same" for operation in changes):
-            raise OpsError(f"there are changes: {changes}", code=3)
 
 
 @app.command()

@@ -1,10 +1,11 @@
 """What a command on a stack needs, had in the same order: toolchain, workspace, settings, engine, images, plugins."""
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import docker
 
@@ -23,6 +24,22 @@ from ops.report import say, warn
 from ops.stack import drift, healing, ports, preflight, repair, takeover, toolchain, update, workspace
 from ops.stack.engine import Look, look
 from ops.stack.state import State
+
+if TYPE_CHECKING:
+    from ops.plan.files import Declared
+    from ops.plan.model import Plan
+    from ops.plan.rules import Rule
+
+_NO_GRAFANA = "Grafana's image cannot be had: this stack goes without it, and without dashboards"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What `up` would do; `alerts` are the new and changed ones of Prometheus, and `diff` is the engine's own."""
+
+    plan: "Plan"
+    alerts: Sequence[tuple["Rule | None", "Rule"]]
+    diff: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -46,6 +63,7 @@ class Session:
     confirm: takeover.Confirm = takeover.refuse
     outputs: Mapping[str, str] = field(default_factory=dict, init=False)
     """The addresses that people use, by name, once the program has run."""
+    _declared: "Declared | None" = field(default=None, init=False)
 
     @cached_property
     def workspace(self) -> workspace.Workspace:
@@ -122,19 +140,28 @@ class Session:
         words = tuple(finding.words for finding in findings)
         return Reviewed(self.name, revision(), words, update.planned(self.workspace))
 
-    def preview(self, *, refresh: bool) -> dict[str, int]:
-        """Show what `up` would change, and first what it would mend; brings no image."""
+    def preview(self, *, refresh: bool) -> Preview:
+        """What `up` would change, and what it would mend first; brings no image."""
+        from ops.plan.build import changed_alerts, plan
+        from ops.plan.files import Declared, in_state
+
         self._plugins(self._providers())
         seen = self.look()
         unknown = takeover.is_unknown(self.state, seen)
-        if unknown:
-            say(f"{takeover.words(seen)} `up` asks, and then takes it over.")
         findings = [] if unknown else healing.differences(self.state, seen)
-        for finding in findings:
-            say(finding.words)
         drift.look_into_grafana(self.workspace, self.state)
-        changes = update.preview(self.workspace, refresh=refresh and self._grafana_can_be_read())
-        return changes | ({"mend": len(findings)} if findings else {})
+        self._declared = Declared()
+        found = update.preview(self.workspace, refresh=refresh and self._grafana_can_be_read())
+        files = (in_state(self.state.resources), self._declared.files)
+        planned = plan(
+            self.name,
+            found.events,
+            *files,
+            take_over=f"{takeover.words(seen)} `up` asks, and then takes it over." if unknown else "",
+            mended=[finding.words for finding in findings],
+            warnings=[_NO_GRAFANA] if self.settings.grafana.mode != self.deployed.grafana.mode else [],
+        )
+        return Preview(planned, changed_alerts(found.events, *files), found.diff)
 
     def refresh(self) -> dict[str, int]:
         """Read back what is there."""
@@ -225,7 +252,7 @@ class Session:
             if settings.demo and "grafana" in keys and not self._is_here("grafana"):
                 del found["grafana"]
         if "grafana" in keys and "grafana" not in found:
-            warn("Grafana's image cannot be had: this stack goes without it, and without dashboards")
+            warn(_NO_GRAFANA)
             settings = dataclasses.replace(settings, grafana=dataclasses.replace(settings.grafana, mode="none"))
         return dataclasses.replace(settings, images=dataclasses.replace(settings.images, overrides=found))
 
@@ -236,4 +263,6 @@ class Session:
         # Loaded by the commands that run the program alone: it takes 0.4 s.
         from components.program import declare
 
+        if self._declared:
+            self._declared.watch()
         self.outputs = declare(self.deployed)

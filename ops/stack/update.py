@@ -6,6 +6,7 @@ import re
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import docker
 from docker.errors import DockerException
 from pulumi.automation import CommandError, EngineEvent, OpType
 
+from config.way_out import set_with
 from ops.errors import OpsError
-from ops.report import console, say
+from ops.report import say
 from ops.stack.backend import explain
 from ops.stack.workspace import Workspace
 
@@ -120,10 +122,24 @@ def planned(workspace: Workspace) -> dict[str, Any]:
     return plan
 
 
-def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
-    """Print what `up` would change, line by line; operation -> count of resources."""
+@dataclass(frozen=True)
+class Previewed:
+    """What the engine said of an update that it only planned: its events, and its own diff line by line."""
+
+    events: Sequence[EngineEvent]
+    diff: Sequence[str]
+
+
+def preview(workspace: Workspace, *, refresh: bool = False) -> Previewed:
+    """What `up` would change."""
     progress = Progress(silent=True)
+    events: list[EngineEvent] = []
     shown: list[str] = []
+
+    def on_event(event: EngineEvent) -> None:
+        progress(event)
+        events.append(event)
+
     _run(
         workspace,
         progress,
@@ -132,14 +148,12 @@ def preview(workspace: Workspace, *, refresh: bool = False) -> dict[str, int]:
             parallel=_AT_ONCE,
             refresh=refresh,
             color="auto",
-            on_event=progress,
+            on_event=on_event,
             on_output=shown.append,
             suppress_progress=True,
         ),
     )
-    for line in condense([line for text in shown for line in text.splitlines()]):
-        console.print(line, markup=False)
-    return progress.changes
+    return Previewed(events, condense([line for text in shown for line in text.splitlines()]))
 
 
 def refresh(workspace: Workspace, target: list[str] | None = None, exclude: list[str] | None = None) -> dict[str, int]:
@@ -208,8 +222,13 @@ def _cause(message: str, urn: str | None) -> str:
         # What follows are values, and may be secrets.
         return f"{_label(urn) if urn else 'a resource'}: differs from the plan that was reviewed; make a new one"
     # The provider logs each error before the engine reports it, and the engine ends with a summary of its own.
-    if ": sdk.helper_schema: " in text or text == "update failed":
+    if ": sdk.helper_schema: " in text or text in ("update failed", "preview failed"):
         return ""
+    if urn and ("marked for protection" in text or "because it is protected" in text):
+        return (
+            f"{_label(urn)}: this would remove it with its data, and it is protected; where that data may go, "
+            f"bring the stack up without the change first, after: {set_with('protect', 'false')}"
+        )
     lines = [
         line
         for line in (line.strip().removeprefix("* ") for line in text.splitlines())

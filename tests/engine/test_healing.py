@@ -137,6 +137,6 @@ def test_a_refresh_sees_what_is_gone(mended: Deployment) -> None:
     stack = mended
     stack.container("redis-exporter").remove(force=True)
     stack.ops("refresh")
-    assert "redis-exporter-container" in stack.ops("preview")
+    assert "container redis-exporter made" in stack.ops("preview")
     stack.ops("up")
     assert stack.container("redis-exporter").status == "running"

@@ -91,3 +91,16 @@ except Exception as error:
 assert "paramiko.transport" in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backtest", "prometheus:9090"], "--backtest must be the address of a Prometheus, such as http://"),
+        (["--backtest", "http://prometheus:9090", "--window", "week"], "--window 'week' is no duration such as"),
+    ],
+)
+def test_a_past_that_cannot_be_meant_is_refused_before_anything_is_asked(options: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["preview", "--stack", "pr-1", *options])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(message)

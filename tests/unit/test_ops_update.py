@@ -52,10 +52,29 @@ def test_the_programs_own_message_is_told_line_by_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["<{%reset%}>update failed<{%reset%}>\n", "provider: sdk.helper_schema: Unable to start container: x"]
+    "message",
+    [
+        "<{%reset%}>update failed<{%reset%}>\n",
+        "preview failed",
+        "provider: sdk.helper_schema: Unable to start container: x",
+    ],
 )
 def test_what_repeats_another_error_is_not_told(message: str) -> None:
     assert _cause(message, URN) == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'unable to replace resource "urn"\nas it is currently marked for protection. To unprotect the resource, remove',
+        'resource "urn" cannot be deleted\nbecause it is protected. To unprotect the resource, either remove',
+    ],
+)
+def test_a_protected_volume_is_told_with_the_way_to_let_it_go(said: str) -> None:
+    assert _cause(said, URN) == (
+        "Container redis-container: this would remove it with its data, and it is protected; where that data may go, "
+        "bring the stack up without the change first, after: pulumi config set monitoring:protect false"
+    )
 
 
 def test_an_error_without_a_resource_has_no_name_before_it() -> None:
