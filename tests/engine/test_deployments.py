@@ -70,7 +70,7 @@ def test_a_deployment_that_fails_its_validation_takes_itself_back(running: Deplo
     assert f"it was rolled back to {first[:10]}" in out
     assert "up + on" not in descriptions(running)
     back, failed, before = running.history()
-    assert [each["program"]["revision"] for each in (back, failed, before)] == [first, bad, first]  # type: ignore[index]
+    assert [each["program"]["revision"] for each in (back, failed, before)] == [first, bad, first]
     assert [each["validation"] for each in (back, failed, before)] == ["passed", failed["validation"], "passed"]
     assert "failed" in str(failed["validation"])
     assert git(running, "worktree", "list").count("\n") == 0
