@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 from config.values import Email, Url, matching
 
 # The stack's own receivers have these names.
-OWN_RECEIVERS = ("P1", "P1-email", "P2", "P2-email", "P3", "heartbeat")
+OWN_RECEIVERS = ("P1", "P1-email", "P2", "P2-email", "P3", "heartbeat", "smoke")
 # In the order of Alertmanager, whose ranges do not go over the end of the week.
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")

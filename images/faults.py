@@ -107,14 +107,17 @@ FAULTS = (
     Fault(
         "no such host",
         "the registry's name cannot be resolved: no network, or no such registry",
-        (r"no such host",),  # Go: net/net.go, errNoSuchHost
+        (
+            r"no such host",  # Go: net/net.go, errNoSuchHost
+            r"Name or service not known",  # glibc: EAI_NONAME
+        ),
         host="at once",
     ),
     Fault(
         "unreachable",
         "nothing answers at the registry's address",
-        # syscall.ECONNREFUSED, EHOSTUNREACH, ENETUNREACH
-        (r"connection refused", r"no route to host", r"network is unreachable"),
+        # syscall.ECONNREFUSED, EHOSTUNREACH, ENETUNREACH; with a capital where it is not the engine that asks
+        (r"[Cc]onnection refused", r"[Nn]o route to host", r"[Nn]etwork is unreachable"),
         host="at once",
     ),
     Fault(

@@ -25,8 +25,8 @@ def tags(reference: Reference, client: httpx.Client) -> list[str]:
 
     Raises RegistryError.
     """
-    host = _HOSTS.get(reference.host, reference.host)
-    base = f"{_scheme(host)}://{host}"
+    base = address(reference.host)
+    host = urlsplit(base).netloc
     url = f"{base}/v2/{reference.path}/tags/list?n=1000"
     headers: dict[str, str] = {}
     found: list[str] = []
@@ -49,6 +49,12 @@ def tags(reference: Reference, client: httpx.Client) -> list[str]:
     except (ValueError, AttributeError, TypeError) as error:
         raise RegistryError(f"{reference.host}: its answer is no list of tags ({error})") from error
     raise RegistryError(f"{reference.host}: its list of tags has no end ({len(found)} so far)")
+
+
+def address(host: str) -> str:
+    """Where the registry called `host` in references answers, without a path."""
+    host = _HOSTS.get(host, host)
+    return f"{_scheme(host)}://{host}"
 
 
 def describe(error: httpx.HTTPError) -> str:

@@ -1,5 +1,5 @@
-"""`python -m ops`."""
+"""`python -m ops`, or `bin/ops`."""
 
 from ops.cli import app
 
-app()
+app(prog_name="ops")

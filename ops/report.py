@@ -1,6 +1,11 @@
-"""Lines for the person at the terminal."""
+"""Lines for the person at the terminal.
+
+The environment variable NO_COLOR takes the colours away (https://no-color.org); Rich heeds it, and gives none to a file
+or a pipe.
+"""
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +21,32 @@ _PAPER = 250
 _started = time.monotonic()
 
 
+@dataclass
+class _How:
+    """How the lines of this process are printed."""
+
+    quiet: bool = False
+    progress: Console = console
+
+
+_how = _How()
+
+
+def be_quiet() -> None:
+    """From now on: no lines of progress, and of reports only what did not pass."""
+    _how.quiet = True
+
+
+def is_quiet() -> bool:
+    """Whether `be_quiet` was called."""
+    return _how.quiet
+
+
+def to_standard_error() -> None:
+    """From now on, lines of progress and warnings go to standard error: what a program reads is on standard output."""
+    _how.progress = _errors
+
+
 def show(table: "Table") -> None:
     """A table, as wide as it needs where nobody's terminal limits it."""
     # Another console, as one prints nothing that is wider than itself.
@@ -25,7 +56,8 @@ def show(table: "Table") -> None:
 
 def say(message: str) -> None:
     """A line of progress, with the seconds since the command began."""
-    console.print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {escape(message)}")
+    if not _how.quiet:
+        _progress().print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {escape(message)}")
 
 
 def leave_standard_output() -> None:
@@ -40,9 +72,13 @@ def success(message: str) -> None:
 
 def warn(message: str) -> None:
     """What is missing but stops nothing."""
-    console.print(f"[yellow]{escape(message)}[/yellow]")
+    _progress().print(f"[yellow]{escape(message)}[/yellow]")
 
 
 def fail(message: str) -> None:
     """Why a command stopped, on standard error."""
     _errors.print(f"[bold red]{escape(message)}[/bold red]")
+
+
+def _progress() -> Console:
+    return _errors if _how.progress is _errors else console

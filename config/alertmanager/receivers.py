@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from config.alerting import Alerting
 from config.alerting_keys import Receiver
+from config.alertmanager.smoke import RECEIVER_CONFIG
 from config.settings import Settings
 
 SECRETS = "/run/config"
@@ -86,6 +87,7 @@ def receivers(settings: Settings) -> list[dict[str, Any]]:
         {"name": "P2", **(slack or {})},
         {"name": "P2-email", **(high or {})},
         {"name": "P3", **(slack or {})},
+        RECEIVER_CONFIG,
         *(_further(alerting, receiver) for receiver in alerting.receivers),
     ]
 

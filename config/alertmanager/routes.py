@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from config.alerting_keys import MuteTime, Receiver
+from config.alertmanager.smoke import ROUTE
 from config.settings import Settings
 
 PACE = {
@@ -45,6 +46,8 @@ def route(settings: Settings) -> dict[str, Any]:
                 # Just below the interval: with the whole of it, every second call is found to come too early.
                 "repeat_interval": "50s",
             },
+            # Before every route that leads to a person.
+            ROUTE,
             *(_further_route(receiver, alerting.mute_times) for receiver in alerting.receivers),
             # Email has a route and a receiver of its own: Alertmanager sets an SMTP server no time, and one that hangs
             # would hold for good what else is in its group.

@@ -7,13 +7,13 @@ from config.project import ROOT
 from config.settings import Settings
 
 PAGE = ROOT / "docs/alerting.md"
-_SERVICES = {"P1": "PagerDuty, Slack, email", "P2": "Slack, email", "P3": "Slack"}
+SERVICES = {"P1": "PagerDuty, Slack, email", "P2": "Slack, email", "P3": "Slack"}
 
 
 def told() -> str:
     """Who is told of which priority, how soon, and how often again."""
     rows = [
-        f"| {priority} | {_SERVICES[priority]} | {wait} | {interval} | {repeat} |"
+        f"| {priority} | {SERVICES[priority]} | {wait} | {interval} | {repeat} |"
         for priority, (wait, interval, repeat) in PACE.items()
     ]
     head = [

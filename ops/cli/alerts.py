@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ops.alerts.overview import Row
     from ops.alerts.trial import Result
 
-alerts_app = typer.Typer(help="What fires, and who is told.", invoke_without_command=True)
-silence_app = typer.Typer(help="Keep alerts quiet while somebody works on what they tell.", no_args_is_help=True)
+alerts_app = typer.Typer(invoke_without_command=True)
+silence_app = typer.Typer(no_args_is_help=True)
 
 # The group's own --stack holds where the command has none.
 _Stack = Annotated[str, typer.Option("--stack", "-s", help="As for every command.")]
@@ -23,7 +23,10 @@ _Stack = Annotated[str, typer.Option("--stack", "-s", help="As for every command
 
 @alerts_app.callback()
 def alerts(context: typer.Context, stack: Stack = "dev") -> None:
-    """Show what fires, since when, who is told, and what keeps it quiet."""
+    """Show what fires, since when, who is told, and what keeps it quiet.
+
+    Example: ops alerts --stack prod
+    """
     context.obj = stack
     if context.invoked_subcommand:
         return
@@ -40,7 +43,10 @@ def send_test(
     priority: Annotated[str, typer.Option(help="P1, P2 or P3.")] = "P3",
     stack: _Stack = "",
 ) -> None:
-    """Send an alert that is marked as a test to everybody who would be told, and say what they answered."""
+    """Send an alert that is marked as a test to everybody who would be told, and say what they answered.
+
+    Example: ops alerts test --priority P1 --stack prod
+    """
     with clear_errors():
         from ops.alerts.trial import trial
 
@@ -55,7 +61,10 @@ def send_test(
 
 @silence_app.callback()
 def silence(context: typer.Context, stack: Stack = "dev") -> None:
-    """Take the stack for the commands below."""
+    """Keep alerts quiet while somebody works on what they tell.
+
+    Example: ops silence list --stack prod
+    """
     context.obj = stack
 
 
@@ -68,7 +77,10 @@ def add(
     author: Annotated[str, typer.Option(help="Who; default: you.")] = "",
     stack: _Stack = "",
 ) -> None:
-    """Silence what all matchers hold for."""
+    """Silence what all matchers hold for.
+
+    Example: ops silence add component=database --for 2h --reason "new disks" --stack prod
+    """
     with clear_errors():
         from ops.alerts import silences
 
@@ -79,7 +91,10 @@ def add(
 
 @silence_app.command("list")
 def show_silences(context: typer.Context, stack: _Stack = "") -> None:
-    """Show the silences that hold or will."""
+    """Show the silences that hold or will.
+
+    Example: ops silence list --stack prod
+    """
     with clear_errors():
         from rich.markup import escape
         from rich.table import Table
@@ -104,7 +119,10 @@ def end(
     known: Annotated[str, typer.Argument(help="The id, or how it begins.")],
     stack: _Stack = "",
 ) -> None:
-    """End a silence now."""
+    """End a silence now.
+
+    Example: ops silence end 3f1c --stack prod
+    """
     with clear_errors():
         from ops.alerts import silences
 

@@ -32,18 +32,24 @@ def open_session(stack: str, config: list[str] | None = None, *, create: bool = 
     `yes`: what the session asks before something that cannot be undone is answered so.
     """
     ops_stack.set(stack)
-    overrides = {}
+    given = overrides(config)
+    # Imported here, as it loads Pulumi: `ops --help` need not wait for that.
+    from ops.stack.session import Session
+
+    return Session(stack, given, create, _agreed if yes else ask)
+
+
+def overrides(config: list[str] | None) -> dict[str, str]:
+    """Key -> text of the options `--config KEY=VALUE`; raises OpsError (exit code 2) for one that is malformed."""
+    found = {}
     for pair in config or []:
         key, separator, value = pair.partition("=")
         if not separator:
             from config.wording import shortened
 
             raise OpsError(f"--config {shortened(pair)} must be KEY=VALUE, such as grafanaPort=3001", code=2)
-        overrides[key.removeprefix("monitoring:")] = value
-    # Imported here, as it loads Pulumi: `ops --help` need not wait for that.
-    from ops.stack.session import Session
-
-    return Session(stack, overrides, create, _agreed if yes else ask)
+        found[key.removeprefix("monitoring:")] = value
+    return found
 
 
 def _agreed(what: str) -> None:

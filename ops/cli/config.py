@@ -22,7 +22,10 @@ def set_key(
     stack: Stack = "dev",
     secret: Annotated[bool, typer.Option("--secret", help="Encrypt it, as keys that are secrets always are.")] = False,
 ) -> None:
-    """Set KEY in the repository's file of the stack."""
+    """Set KEY in the repository's file of the stack.
+
+    Example: ops config set memory.loki 2048 --stack prod
+    """
     with clear_errors():
         from ops.stack.configuration import change
 
@@ -35,7 +38,10 @@ def set_key(
 
 @app.command("rm")
 def remove_key(key: Key, stack: Stack = "dev") -> None:
-    """Remove KEY from the repository's file of the stack."""
+    """Remove KEY from the repository's file of the stack.
+
+    Example: ops config rm memory.loki --stack prod
+    """
     with clear_errors():
         from ops.stack.configuration import remove
 
@@ -45,7 +51,10 @@ def remove_key(key: Key, stack: Stack = "dev") -> None:
 
 @app.command("get")
 def get_key(key: Key, stack: Stack = "dev", show_secrets: ShowSecrets = False) -> None:
-    """Print the value of KEY."""
+    """Print the value of KEY.
+
+    Example: ops config get thresholds.cpu_usage:ratio --stack prod
+    """
     with clear_errors():
         from ops.stack.configuration import entry
 
@@ -56,7 +65,10 @@ def get_key(key: Key, stack: Stack = "dev", show_secrets: ShowSecrets = False) -
 
 @app.command("list")
 def list_keys(stack: Stack = "dev", show_secrets: ShowSecrets = False) -> None:
-    """Print every key, its value, and where that comes from."""
+    """Print every key, its value, and where that comes from.
+
+    Example: ops config list --stack prod
+    """
     with clear_errors():
         from ops.stack.configuration import entries
 

@@ -19,7 +19,10 @@ def history(
     ] = False,
     revision: Annotated[bool, typer.Option("--revision", help="Only the Git revision that is deployed.")] = False,
 ) -> None:
-    """List the deployments of a stack, the newest first: when, which revision, and whether it validated."""
+    """List the deployments of a stack, the newest first: when, which revision, and whether it validated.
+
+    Example: ops history --stack prod
+    """
     with clear_errors():
         from rich.table import Table
 
@@ -50,7 +53,10 @@ def rollback(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Bring the stack back to the last deployment that validated: that revision, with its settings."""
+    """Bring the stack back to the last deployment that validated: that revision, with its settings.
+
+    Example: ops rollback --stack prod
+    """
     with clear_errors():
         from ops.cli.common import ask
         from ops.deployments import rollback as back

@@ -23,7 +23,10 @@ def drill(
     config: Override = None,
     everything: Annotated[bool, typer.Option("--all", help="Every alert that can be drilled.")] = False,
 ) -> None:
-    """Provoke alerts of a demo stack for real, time them, and mend what was broken."""
+    """Provoke alerts of a demo stack for real, time them, and mend what was broken.
+
+    Example: ops drill RedisDown KongHighLatency
+    """
     with clear_errors():
         from ops.drills.drill import drill as run_drill
         from ops.drills.drill import drillable

@@ -21,7 +21,10 @@ bundle_app = typer.Typer(help="Images as one file, for a Docker host without a r
 
 @images_app.command("list")
 def list_images(stack: Stack = "dev", config: Override = None) -> None:
-    """Which image each service uses, and whether the Docker host has it."""
+    """Which image each service uses, and whether the Docker host has it.
+
+    Example: ops images list --stack prod
+    """
     with clear_errors():
         from images.catalogue import image_keys_of
         from images.local import local
@@ -39,7 +42,10 @@ def pin_images(
     ] = None,
     stack: Stack = "dev",
 ) -> None:
-    """Ask the registries which digest each tag is, and write it into config/images.yaml."""
+    """Ask the registries which digest each tag is, and write it into config/images.yaml.
+
+    Example: ops images pin prometheus loki
+    """
     with clear_errors():
         from images.pin import pin
 
@@ -56,7 +62,10 @@ def ops_image(
         str, typer.Option(help="Packages of Debian to install besides; empty for none.")
     ] = "git make openssh-client",
 ) -> None:
-    """Build an image of `ops` itself, for pipelines: it runs the checkout that is mounted at /work."""
+    """Build an image of `ops` itself, for pipelines: it runs the checkout that is mounted at /work.
+
+    Example: ops images ops --base debian:trixie
+    """
     with clear_errors():
         from ops.image.build import build
         from ops.stack import preflight
@@ -88,6 +97,8 @@ def outdated_images(
 
     Exit code 0: nothing to do; 3: a newer patch release, or support ends soon; 4: support has ended, or the registry
     has no such tag; 5: none of these as far as is known, but something could not be asked.
+
+    Example: ops images outdated --json
     """
     with clear_errors():
         from datetime import UTC, datetime, timedelta
@@ -125,7 +136,10 @@ def _show_outdated(findings: "Sequence[Finding]", states: "Sequence[State]") -> 
 
 @bundle_app.command("save")
 def save_bundle(file: Path, stack: Stack = "dev", config: Override = None) -> None:
-    """Write all images of the stack into FILE, for a Docker host that reaches no registry."""
+    """Write all images of the stack into FILE, for a Docker host that reaches no registry.
+
+    Example: ops bundle save images.tar --stack prod
+    """
     with clear_errors():
         from images.bring import save_bundle as save
         from images.catalogue import image_keys_of
@@ -138,7 +152,10 @@ def save_bundle(file: Path, stack: Stack = "dev", config: Override = None) -> No
 
 @bundle_app.command("load")
 def load_bundle(file: Path, stack: Stack = "dev", config: Override = None) -> None:
-    """Load the images in FILE into the stack's Docker host."""
+    """Load the images in FILE into the stack's Docker host.
+
+    Example: ops bundle load images.tar --stack prod
+    """
     with clear_errors():
         from images.bring import load_bundle as load
 

@@ -14,7 +14,10 @@ app = typer.Typer()
 
 @app.command()
 def refresh(stack: Stack = "dev", config: Override = None) -> None:
-    """Read back into the state what is really there."""
+    """Read back into the state what is really there.
+
+    Example: ops refresh --stack prod
+    """
     with clear_errors():
         changes = open_session(stack, config).refresh()
         say("found: " + ", ".join(f"{count} {operation}" for operation, count in changes.items()))
@@ -22,7 +25,10 @@ def refresh(stack: Stack = "dev", config: Override = None) -> None:
 
 @app.command()
 def destroy(stack: Stack = "dev", config: Override = None, yes: Yes = False) -> None:
-    """Remove every container, volume and network of the stack."""
+    """Remove every container, volume and network of the stack.
+
+    Example: ops destroy --stack pr-12 --yes
+    """
     with clear_errors():
         session = open_session(stack, config, create=True, yes=yes)
         found = session.destroy()
@@ -40,7 +46,10 @@ def outputs(
     stack: Stack = "dev",
     show_secrets: Annotated[bool, typer.Option(help="Print Grafana's password, too.")] = False,
 ) -> None:
-    """Print the stack's addresses."""
+    """Print the stack's addresses.
+
+    Example: ops outputs --show-secrets
+    """
     with clear_errors():
         session = open_session(stack)
         if not session.state.outputs:
@@ -53,7 +62,10 @@ def outputs(
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def pulumi(context: typer.Context, stack: Stack = "dev") -> None:
-    """Run Pulumi's own command line on the stack: `ops pulumi -- stack export`."""
+    """Run Pulumi's own command line on the stack.
+
+    Example: ops pulumi --stack prod -- stack export
+    """
     with clear_errors():
         raise typer.Exit(open_session(stack).workspace.pulumi(*context.args).returncode)
 

@@ -18,7 +18,10 @@ app = typer.Typer()
 
 @app.command()
 def stacks(as_json: Annotated[bool, typer.Option("--json", help="As JSON, with all that is known.")] = False) -> None:
-    """List every stack: where it runs, since when, of which revision, and what is not as it was deployed."""
+    """List every stack: where it runs, since when, of which revision, and what is not as it was deployed.
+
+    Example: ops stacks --json
+    """
     with clear_errors():
         found = _overview()
         if as_json:
@@ -33,7 +36,10 @@ def sweep(
     only: Annotated[str, typer.Option(help="Only stacks whose names match this pattern, such as 'pr-45*'.")] = "*",
     yes: Yes = False,
 ) -> None:
-    """Destroy the stacks of pull requests that are too old, or only half there."""
+    """Destroy the stacks of pull requests that are too old, or only half there.
+
+    Example: ops sweep --older-than 3d --yes
+    """
     with clear_errors():
         from datetime import UTC, datetime, timedelta
 

@@ -38,7 +38,10 @@ def up(
     summary: Annotated[Path | None, typer.Option(help="Write there as Markdown how it ended.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds that the checks may take until everything passes.")] = _SETTLING,
 ) -> None:
-    """Bring the stack up, check it, and print its addresses."""
+    """Bring the stack up, check it, and print its addresses.
+
+    Example: ops up --stack prod
+    """
     with clear_errors(), _failure_in(summary, stack):
         from ops.deployments.record import this_program
         from ops.deployments.reviewed import Reviewed

@@ -16,8 +16,8 @@ from ops.stack.engine import name_of, owner_of, taken_ports
 
 # Seconds for an answer of the Docker engine, also over ssh.
 _ENGINE_TIMEOUT = 30
-_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
-_INOTIFY_INSTANCES = 1024
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 1024
 
 
 def connect(host: str) -> docker.DockerClient:
@@ -52,10 +52,24 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
                 cause = other
         where = f"{host} (monitoring:dockerHost)" if host else "this machine (DOCKER_HOST or the local socket)"
         raise OpsError(
-            f"no Docker engine answers at {where}: {_first_line(cause)}; "
+            f"no Docker engine answers at {where}: {first_line(cause)}; "
             f"start it there, or set the address with: {set_with('dockerHost', 'ssh://user@host')}",
             code=2,
         ) from None
+
+
+def connect(host: str) -> docker.DockerClient:
+    """A client of the Docker engine at `host` (empty: DOCKER_HOST or the local socket), which answers.
+
+    Nothing is installed or started. Raises DockerException or OSError where none answers.
+    """
+    client = (
+        docker.DockerClient(base_url=host, timeout=_ENGINE_TIMEOUT, use_ssh_client=host.startswith("ssh://"))
+        if host
+        else docker.from_env(timeout=_ENGINE_TIMEOUT)
+    )
+    client.ping()
+    return client
 
 
 def make_room_for_logs(settings: Settings, warn: Callable[[str], None]) -> None:
@@ -64,13 +78,13 @@ def make_room_for_logs(settings: Settings, warn: Callable[[str], None]) -> None:
     The engine takes one for each container whose log is followed, cAdvisor and Promtail some: about 20 a stack.
     Linux gives a user 128, and beyond that containers fail to start.
     """
-    if settings.docker_host or not _INOTIFY.exists() or int(_INOTIFY.read_text()) >= _INOTIFY_INSTANCES:
+    if settings.docker_host or not INOTIFY.exists() or int(INOTIFY.read_text()) >= INOTIFY_INSTANCES:
         return
     try:
-        _INOTIFY.write_text(str(_INOTIFY_INSTANCES))
-        warn(f"raised fs.inotify.max_user_instances of this machine to {_INOTIFY_INSTANCES}")
+        INOTIFY.write_text(str(INOTIFY_INSTANCES))
+        warn(f"raised fs.inotify.max_user_instances of this machine to {INOTIFY_INSTANCES}")
     except OSError:
-        warn(f"several stacks need more: sudo sysctl -w fs.inotify.max_user_instances={_INOTIFY_INSTANCES}")
+        warn(f"several stacks need more: sudo sysctl -w fs.inotify.max_user_instances={INOTIFY_INSTANCES}")
 
 
 def look_at_filter(pattern: str, client: docker.DockerClient, warn: Callable[[str], None]) -> None:
@@ -88,14 +102,19 @@ def look_at_filter(pattern: str, client: docker.DockerClient, warn: Callable[[st
 
 def check(settings: Settings, client: docker.DockerClient) -> None:
     """Raise OpsError (exit code 2) for a port that somebody else has, an address or a network that is not there."""
+    if found := problems(settings, client):
+        raise OpsError("\n".join(found), code=2)
+
+
+def problems(settings: Settings, client: docker.DockerClient) -> list[str]:
+    """A line for each port, address or network that is not to be had: what is wrong; then, after "; ", the way out."""
     if not settings.docker_host and not _is_ours(settings.bind_address):
-        raise OpsError(
+        return [
             f"monitoring:bindAddress {settings.bind_address} is no address of this machine; "
-            f"choose one with: {set_with('bindAddress', '127.0.0.1')}",
-            code=2,
-        )
+            f"choose one with: {set_with('bindAddress', '127.0.0.1')}"
+        ]
     taken = taken_ports(client)
-    problems = [
+    found = [
         f"monitoring:{key}Port {port} is taken by {owner}; choose another with: {set_with(f'{key}Port', 'PORT')}"
         for key, port in vars(settings.ports).items()
         if key != "grafana" or settings.grafana.mode == "container"
@@ -105,12 +124,11 @@ def check(settings: Settings, client: docker.DockerClient) -> None:
         try:
             client.networks.get(settings.docker_network)
         except NotFound:
-            problems.append(
+            found.append(
                 f"monitoring:dockerNetwork {settings.docker_network!r} does not exist on the Docker host; "
                 "its networks are: " + ", ".join(sorted(str(network.name) for network in client.networks.list()))
             )
-    if problems:
-        raise OpsError("\n".join(problems), code=2)
+    return found
 
 
 def _owner(port: int, settings: Settings, taken: Mapping[int, Mapping[str, Any]]) -> str:
@@ -143,5 +161,6 @@ def _socket(address: str) -> socket.socket:
     return socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, or its kind where it says nothing."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -54,6 +54,12 @@ def pulumi(cache: Path, report: Callable[[str], None]) -> PulumiCommand:
     return PulumiCommand(root=str(root), version=wanted)
 
 
+def present(cache: Path) -> str:
+    """Where Pulumi's command line is, on PATH or below `cache`; empty where it would have to be brought first."""
+    kept = cache / f"pulumi-{installed('pulumi')}/bin/pulumi"
+    return shutil.which("pulumi") or (str(kept) if kept.exists() else "")
+
+
 def plugin(name: str, command: PulumiCommand, pulumi_home: Path, cache: Path, report: Callable[[str], None]) -> None:
     """The provider plugin `name`: on PATH, else in Pulumi's own plugin directory.
 

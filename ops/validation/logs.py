@@ -23,6 +23,13 @@ _DROPPED = {"promtail": "promtail_dropped_entries_total", "alloy": "loki_write_d
 _WINDOW = 3600
 LAG = 15
 """Seconds that a line may take from its container to Loki."""
+# What other checks need: see Check.about.
+_LINES = "lines"
+
+
+def needs(settings: Settings) -> tuple[str, ...]:
+    """What these checks cannot be judged without."""
+    return ("loki", settings.log_agent, "docker-proxy", "prometheus", f"job {settings.log_agent}", "job loki")
 
 
 def checks(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
@@ -30,10 +37,25 @@ def checks(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
     yield _from_every_container(settings, engine)
     yield nothing_dropped(settings)
     refused = _sum(settings.prometheus.url, 'sum(increase(loki_discarded_samples_total{job="loki"}[5m]))')
-    yield Check.of("nothing refused by Loki", refused == 0, f"{refused:.0f} lines in 5 minutes")
+    yield Check.of(
+        "nothing refused by Loki",
+        refused == 0,
+        f"{refused:.0f} lines in 5 minutes",
+        expected="no line",
+        hint="the series loki_discarded_samples_total has the reason; follow docs/runbooks/LokiDiscardingLogs.md",
+        needs=needs(settings),
+    )
     lines = f'{{stack="{settings.stack}"}}'
     arrived = _count(settings, f"sum(count_over_time({lines}[5m]))").get("", 0)
-    yield Check.of("lines arrive", arrived > 0, f"{arrived:.0f} lines in 5 minutes")
+    yield Check.of(
+        "lines arrive",
+        arrived > 0,
+        f"{arrived:.0f} lines in 5 minutes",
+        expected="at least one",
+        hint="follow docs/runbooks/LogPipelineStopped.md",
+        about=_LINES,
+        needs=(*needs(settings), _LINES),
+    )
     came = _count(settings, f"sum by (source) (count_over_time({lines}[{_WITHIN}]))", "source")
     yield from arrivals(sources(settings), came, demo=settings.demo)
 
@@ -45,11 +67,19 @@ def arrivals(expected: Iterable[Source], came: dict[str, float], *, demo: bool) 
     """
     for source in expected:
         name, found = f"lines of {source.name}", came.get(source.name, 0)
-        must = demo and source.silent_after and isinstance(source.found, Containers) and source.found.services
+        services = source.found.services if isinstance(source.found, Containers) else ()
+        must = demo and source.silent_after and services
         detail = f"{found:.0f} lines in {_WITHIN}"
         if must or found:
-            want = f", expected at least one in {seconds(source.silent_after) / 60:.0f} minutes" if must else ""
-            yield Check.of(name, found > 0, detail + want)
+            want = f"at least one in {seconds(source.silent_after) / 60:.0f} minutes" if must else ""
+            yield Check.of(
+                name,
+                found > 0,
+                detail + (f", expected {want}" if want else ""),
+                expected=want,
+                hint="does the container still write? Then its lines are lost: follow docs/runbooks/LogSourceSilent.md",
+                needs=("loki", "docker-proxy", _LINES, *(services if must else ())),
+            )
         else:
             yield Check.skip(name, f"none in {_WITHIN}: there is no such source, or it had nothing to say")
 
@@ -80,7 +110,16 @@ def _from_every_container(settings: Settings, engine: docker.DockerClient) -> Ch
     detail = f"of {len(watched & arrived)} of {len(watched)}"
     detail += f"; {len(silent)} have said nothing" if silent else ""
     detail += f"; none of {', '.join(missing)}" if missing else ""
-    return Check.of("lines of every container", bool(watched) and not missing, detail)
+    return Check.of(
+        "lines of every container",
+        bool(watched) and not missing,
+        detail,
+        expected=f"of every container, within {LAG} s",
+        hint=f"the log agent does not read them, or Loki refuses them: docker logs --tail 50 "
+        f"{settings.name(settings.log_agent)}; follow docs/runbooks/LogShipperStopped.md",
+        about=_LINES,
+        needs=needs(settings),
+    )
 
 
 def _watched(settings: Settings, engine: docker.DockerClient) -> set[str]:
@@ -101,8 +140,14 @@ def _has_spoken(engine: docker.DockerClient, container: str, now: float) -> bool
 def nothing_dropped(settings: Settings) -> Check:
     """The agent gave up no line in the last five minutes, by its own counter."""
     counter = f'{_DROPPED[settings.log_agent]}{{job="{settings.log_agent}"}}'
-    if not query(settings.prometheus.url, f"sum({counter})"):
-        return Check.fail("nothing dropped", f"Prometheus has no {counter}")
-    lost = query(settings.prometheus.url, f"sum(increase({counter}[5m]))")
+    known = bool(query(settings.prometheus.url, f"sum({counter})"))
+    lost = query(settings.prometheus.url, f"sum(increase({counter}[5m]))") if known else []
     lines = float(lost[0]["value"][1]) if lost else 0
-    return Check.of("nothing dropped", lines == 0, f"{lines:.0f} lines in 5 minutes")
+    return Check.of(
+        "nothing dropped",
+        known and lines == 0,
+        f"{lines:.0f} lines in 5 minutes" if known else f"Prometheus has no {counter}",
+        expected="the agent's own counter is there and stands still",
+        hint="Loki was away too long, or refuses the lines: follow docs/runbooks/LogShipperDropping.md",
+        needs=needs(settings),
+    )

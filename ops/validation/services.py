@@ -23,12 +23,22 @@ def status(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
     found = look(engine, settings.stack).by_service
     for service in expected(settings):
         container = found.get(service)
+        name = settings.name(service)
+        wanted = f"the container {name} runs"
+        mend = f"ops up --stack {settings.stack}"
         if not container:
-            yield Check.final(service, f"there is no container {settings.name(service)}")
+            hint = f"{mend} makes it anew"
+            yield Check.fail(
+                service, f"there is no container {name}", waits=False, expected=wanted, hint=hint, about=service
+            )
         elif container.state == "paused":
-            yield Check.final(service, f"{container.name} is paused")
+            hint = f"{mend} lets it go on (or: docker unpause {name})"
+            yield Check.fail(
+                service, f"{container.name} is paused", waits=False, expected=wanted, hint=hint, about=service
+            )
         else:
-            yield Check.of(service, container.runs, container.status)
+            hint = f"{mend} starts it; if it ends again, its last words are in: docker logs --tail 50 {name}"
+            yield Check.of(service, container.runs, container.status, expected=wanted, hint=hint, about=service)
 
 
 def health(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
@@ -36,14 +46,34 @@ def health(settings: Settings, engine: docker.DockerClient) -> Iterator[Check]:
     found = look(engine, settings.stack).by_service
     for service in expected(settings):
         if container := found.get(service):
+            healthy = container.healthy
             yield Check.of(
-                service, container.healthy, "healthy" if container.healthy else _last_words(container, engine)
+                service,
+                healthy,
+                "healthy" if healthy else _last_words(container, engine),
+                expected="its own health check passes",
+                hint=f"read what it says: docker logs --tail 50 {container.name}; "
+                f"if it hangs: docker restart {container.name}",
+                about=service,
+                needs=(service,),
             )
-    yield answers("prometheus answers", f"{settings.prometheus.url}/-/ready")
-    yield answers("alertmanager answers", f"{settings.alertmanager_url}/-/ready")
-    yield answers("loki answers", f"{settings.loki_url}/ready")
+    addresses = {
+        "prometheus": f"{settings.prometheus.url}/-/ready",
+        "alertmanager": f"{settings.alertmanager_url}/-/ready",
+        "loki": f"{settings.loki_url}/ready",
+    }
     if settings.grafana.mode != "none":
-        yield answers("grafana answers", f"{settings.grafana.url}/api/health")
+        addresses["grafana"] = f"{settings.grafana.url}/api/health"
+    for service, url in addresses.items():
+        yield answers(
+            f"{service} answers",
+            url,
+            expected="success, within 5 s, at the address that people use",
+            hint=f"look at what the port leads to: docker port {settings.name(service)}; and whether a firewall or "
+            f"a proxy lies between; ops up --stack {settings.stack} connects its networks again",
+            about=service,
+            needs=(service,),
+        )
 
 
 def _last_words(container: Container, engine: docker.DockerClient) -> str:

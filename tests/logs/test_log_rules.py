@@ -63,6 +63,7 @@ def services(tmp_path: Path) -> dict[str, Service]:
         Service(tmp_path / "nginx.log", "nginx-access", "nginx", "api_gateway"),
         Service(tmp_path / "demo.log", "application", "demo", "business"),
         Service(tmp_path / "host.log", "host", "host", "system"),
+        Service(tmp_path / "smoke.log", "container", "smoke", "monitoring"),
     )
     return {service.labels["service"]: service for service in made}
 
@@ -76,6 +77,7 @@ def working(services: dict[str, Service]) -> Iterator[None]:
         "nginx": _ACCESS % (200, "ok"),
         "demo": _DEMO % ("info", "well"),
         "host": "{syslog} web-1 cron[1]: session opened",
+        "smoke": "received SmokeTest",
     }
     stop = threading.Event()
 
@@ -106,6 +108,7 @@ def break_the_rest(services: dict[str, Service]) -> None:
         services["demo"].write(_DEMO % ("error", f"broken {number}"))
     services["demo"].write(_DEMO % ("info", "connecting to redis://:hunter2hunter2@redis:6379"))
     services["host"].write("{iso} web-1 kernel: Out of memory: Killed process 4711 (postgres) total-vm:1kB")
+    services["smoke"].write("smoke test monitoring-dev-smoke-0a1b2c3d")
 
 
 FIRED = {
@@ -118,6 +121,7 @@ FIRED = {
     ("NginxServerErrors", "nginx"),
     ("SecretsInLogs", "demo"),
     ("KernelOutOfMemory", "host"),
+    ("SmokeTestLog", "smoke"),
 }
 
 
@@ -139,7 +143,7 @@ def test_every_alert_fires_and_goes(services: dict[str, Service], store: Loki, t
         working(services),
         shipping(Alloy(dev(), tmp_path / "alloy", f"{store.url}/loki/api/v1/push", files)),
     ):
-        wait_until(lambda: len(store.value(f'sum by (service) (count_over_time({{service=~".+"}}[{_WINDOW}s]))')) == 5)
+        wait_until(lambda: len(store.value(f'sum by (service) (count_over_time({{service=~".+"}}[{_WINDOW}s]))')) == 6)
         change_rules(store, shortened)
         wait_until(lambda: len(groups(store)) == 5 and all(group["interval"] == 1 for group in groups(store)))
         assert store.alerts() == set()

@@ -11,6 +11,7 @@ import pytest
 
 from config.alertmanager import DIRECTORY, alertmanager_files
 from config.alertmanager.routes import OWN_ROUTE
+from config.alertmanager.smoke import ALERTS, RECEIVER
 from config.prometheus import prometheus_files
 from config.prometheus.jobs import scrape_jobs
 from config.settings import Settings
@@ -37,7 +38,8 @@ def every_alert() -> list[dict[str, str]]:
     """The labels of every alert that the rules can make: one whose component is its target's, with each of them."""
     found = []
     for rule in rules_of(prometheus_files(dev())):
-        if rule.is_alert:
+        # Those of a smoke test have a test of their own.
+        if rule.is_alert and rule.name not in ALERTS:
             own = rule.body["labels"]
             for component in [own["component"]] if "component" in own else COMPONENTS:
                 found.append({"instance": "host:1", **own, "alertname": rule.name, "component": component})
@@ -131,6 +133,14 @@ def test_a_further_receiver_gets_what_its_matchers_hold_for_and_takes_it_from_no
         "Unranked": {"P3", "all"},
         "Watchdog": {"heartbeat"},
     }
+
+
+def test_a_smoke_test_tells_its_own_receiver_and_nobody_else(tmp_path: Path) -> None:
+    everybody = [further("webhook", name="all"), further("webhook", name="monitoring", matchers=['component!=""'])]
+    mute = [{**NIGHT, "priorities": ["P2", "P3"]}]
+    alerts = [{**labels(name, "none", "monitoring"), "name": "monitoring-dev-smoke-1"} for name in ALERTS]
+    found = receivers_of(settings(DEMO, receivers=everybody, muteTimes=mute), tmp_path, *alerts)
+    assert found == {name: {RECEIVER} for name in ALERTS}
 
 
 def test_a_mute_time_keeps_back_what_it_names_and_never_a_p1_or_the_heartbeat(tmp_path: Path) -> None:

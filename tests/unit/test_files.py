@@ -90,6 +90,8 @@ ALL = {
     "P2-email": ["email"],
     "P3": ["slack"],
     "heartbeat": ["webhook"],
+    # No person's: see config/alertmanager/smoke.py.
+    "smoke": ["webhook"],
 }
 
 
@@ -104,7 +106,7 @@ def test_a_channel_that_is_not_configured_is_left_out_and_the_rest_stays() -> No
     assert integrations(settings("critical")) == {**ALL, "P1-email": []}
     assert integrations(settings("high")) == {**ALL, "P2-email": []}
     assert integrations(settings("heartbeat")) == {**ALL, "heartbeat": []}
-    assert integrations(settings(*CHANNELS)) == dict.fromkeys(ALL, [])
+    assert integrations(settings(*CHANNELS)) == {**dict.fromkeys(ALL, []), "smoke": ["webhook"]}
 
 
 def test_a_channel_that_is_left_out_is_warned_of_with_what_to_set() -> None:
@@ -122,7 +124,7 @@ def test_a_channel_that_is_left_out_is_warned_of_with_what_to_set() -> None:
 def test_amtool_accepts_the_configuration_whatever_is_missing(missing: tuple[str, ...], tmp_path: Path) -> None:
     directory = written(alertmanager_files(settings(*missing)), tmp_path, DIRECTORY)
     said = run("amtool", "check-config", directory / "alertmanager.yml")
-    assert "- 6 receivers" in said
+    assert "- 7 receivers" in said
     assert "- 9 inhibit rules" in said
     assert "- 1 templates" in said
 
@@ -130,7 +132,7 @@ def test_amtool_accepts_the_configuration_whatever_is_missing(missing: tuple[str
 def test_every_notification_says_when_the_trouble_is_over() -> None:
     for receiver in configuration(settings())["receivers"]:
         for kind, (config,) in ((kind, config) for kind, config in receiver.items() if kind != "name"):
-            assert config["send_resolved"] is (receiver["name"] != "heartbeat"), (receiver["name"], kind)
+            assert config["send_resolved"] is (receiver["name"] not in ("heartbeat", "smoke")), (receiver["name"], kind)
 
 
 def test_mail_goes_through_the_server_that_is_configured() -> None:

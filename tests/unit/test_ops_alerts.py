@@ -99,6 +99,7 @@ def test_each_way_out_is_counted_from_the_start(tmp_path: Path) -> None:
             Way("P2", "slack"): Count(0, 0),
             Way("P3", "slack"): Count(0, 0),
             Way("heartbeat", "webhook"): Count(0, 0),
+            Way("smoke", "webhook"): Count(0, 0),
         }
 
 

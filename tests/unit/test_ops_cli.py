@@ -1,11 +1,17 @@
 """The command line: what is wrong is said once, on standard error, with an exit code."""
 
+import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from lab.cache import cache
@@ -104,3 +110,43 @@ def test_a_past_that_cannot_be_meant_is_refused_before_anything_is_asked(options
     result = CliRunner().invoke(app, ["preview", "--stack", "pr-1", *options])
     assert result.exit_code == 2
     assert result.stderr.startswith(message)
+
+
+def _commands(group: TyperGroup, *above: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command, by the words that it is called by; a group that does something itself, too."""
+    for name, command in group.commands.items():
+        words = (*above, name)
+        if isinstance(command, TyperGroup):
+            yield from _commands(command, *words)
+            if command.invoke_without_command:
+                yield words, command
+        else:
+            yield words, command
+
+
+COMMANDS = dict(_commands(cast(TyperGroup, typer.main.get_command(app))))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_an_example_of_itself_that_can_be_read(words: tuple[str, ...]) -> None:
+    """The example is parsed as the command line would be; nothing is run."""
+    found = re.findall(r"Example: (.+)", COMMANDS[words].help or "")
+    assert len(found) == 1, words
+    line = shlex.split(found[0])
+    assert line[0] == "ops"
+    assert tuple(line[1 : len(words) + 1]) == words
+    COMMANDS[words].make_context(words[-1], line[len(words) + 1 :])
+
+
+def test_exit_codes_are_in_the_help() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
+    for words in ("0 well", "1 something failed", "2 wrong arguments", "3 there are changes", "130 interrupted"):
+        assert words in shown
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    for typed, expected in (("ops val", "validate"), ("ops doctor --js", "--json")):
+        variables = {"_OPS_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
+        command = [sys.executable, "-m", "ops"]
+        done = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+        assert done.stdout.split() == [expected]
