@@ -58,20 +58,6 @@ def engine(host: str, report: Callable[[str], None]) -> docker.DockerClient:
         ) from None
 
 
-def connect(host: str) -> docker.DockerClient:
-    """A client of the Docker engine at `host` (empty: DOCKER_HOST or the local socket), which answers.
-
-    Nothing is installed or started. Raises DockerException or OSError where none answers.
-    """
-    client = (
-        docker.DockerClient(base_url=host, timeout=_ENGINE_TIMEOUT, use_ssh_client=host.startswith("ssh://"))
-        if host
-        else docker.from_env(timeout=_ENGINE_TIMEOUT)
-    )
-    client.ping()
-    return client
-
-
 def make_room_for_logs(settings: Settings, warn: Callable[[str], None]) -> None:
     """Raise this machine's limit of inotify instances where it is too low for several stacks, or say how.
 
