@@ -17,12 +17,12 @@ from ops.doctor.machine import disk
 from ops.errors import OpsError
 from ops.stack import preflight
 from ops.validation.check import Check
+from ops.validation.infrastructure import clock
 from ops.validation.services import expected
 
 _MIB = 1024**2
 # The first version that knows healthStartInterval; the keys of the settings that need it say so.
 _START_INTERVAL = 25
-_CLOCKS = 2.0
 
 
 def checks(settings: Callable[[], Settings], engine: docker.DockerClient | Exception) -> Iterator[Check]:
@@ -30,9 +30,11 @@ def checks(settings: Callable[[], Settings], engine: docker.DockerClient | Excep
     if isinstance(engine, Exception):
         yield _no_engine(engine, _elsewhere(settings))
         return
+    asked = time.time()
     info: Mapping[str, Any] = engine.api.info()
+    answered = time.time()
     yield Check.of("engine", True, f"Docker {info['ServerVersion']} at {engine.api.base_url}")
-    yield _clock(info)
+    yield clock(datetime.fromisoformat(str(info["SystemTime"])).timestamp(), asked, answered)
     try:
         stack = settings()
     except (OpsError, SettingsError):
@@ -97,15 +99,6 @@ def _no_engine(error: Exception, host: str) -> Check:
         hint += "or name another one: ops config set dockerHost ssh://user@host"
     wanted = "a Docker engine that answers"
     return Check.fail("engine", preflight.first_line(error), expected=wanted, hint=hint)
-
-
-def _clock(info: Mapping[str, Any]) -> Check:
-    away = abs(datetime.fromisoformat(str(info["SystemTime"])).timestamp() - time.time())
-    detail = f"{away:.1f} s between the engine's and this machine's"
-    if away < _CLOCKS:
-        return Check.of("clock of the engine", True, detail)
-    hint = "let both keep time from the network: timedatectl set-ntp true"
-    return Check.warn("clock of the engine", detail, expected=f"less than {_CLOCKS:.0f} s", hint=hint)
 
 
 def _room(info: Mapping[str, Any], settings: Settings) -> Check:

@@ -12,8 +12,6 @@ from config.labels import SERVICE_LABEL, stack_labels
 from ops.validation.logs import LAG
 from tests.engine.deployment import Deployment, eventually
 
-SECRET = "postgresPassword"
-
 
 @contextmanager
 def stopped(stack: Deployment, service: str) -> Iterator[None]:
@@ -118,7 +116,7 @@ def unheard(stack: Deployment) -> Iterator[None]:
 @contextmanager
 def redis_wants_another_password(stack: Deployment) -> Iterator[None]:
     """Redis runs, and lets nobody in who comes now: its exporter answers, and has nothing to tell."""
-    password = stack.ops("config", "get", "redisPassword", "--show-secrets").strip().splitlines()[-1]
+    password = secret(stack, "redis", "redis_password")
 
     def set_password(old: str, new: str) -> None:
         command = ["redis-cli", "--no-auth-warning", "-a", old, "config", "set", "requirepass", new]
@@ -182,6 +180,11 @@ def notifications_fail(stack: Deployment) -> Iterator[None]:
         yield
     with restarted(stack, "alertmanager"):
         pass
+
+
+def secret(stack: Deployment, service: str, name: str) -> str:
+    """A secret as the container of a service of the demo has it."""
+    return stack.run(service, ["cat", f"/run/config/secrets/{name}"])
 
 
 def _status(stack: Deployment, service: str) -> str:

@@ -59,16 +59,10 @@ QUICK = (
     Fault("a paused exporter", "service status", "redis-exporter", partial(breaking.paused, service="redis-exporter")),
     Fault("a paused Loki", "service status", "loki", partial(breaking.paused, service="loki")),
     Fault(
-        "a port that leads nowhere",
-        "service health",
-        "loki answers",
-        partial(breaking.disconnected, service="loki", network="edge"),
-    ),
-    Fault(
         "a rule file that lacks a rule",
         "prometheus",
         "rules loaded",
-        change("prometheus", "rules/redis_alerts.yml", without(RULE.format("RedisSlowCommands"))),
+        change("prometheus", "rules/redis_alerts.yml", without(RULE.format("RedisSlowCommands")), 12),
     ),
     Fault(
         "a receiver that is gone",
@@ -93,15 +87,13 @@ QUICK = (
         "a container of another image",
         "infrastructure",
         "image pins",
-        lambda stack: breaking.one_more(stack, image=str(stack.container("prometheus").attrs["Image"])),
+        lambda stack: breaking.one_more(stack, image=str(stack.container("cadvisor").attrs["Image"])),
     ),
     Fault(
         "a container that shows a secret",
         "infrastructure",
         "secrets' files",
-        lambda stack: breaking.one_more(
-            stack, environment={"P": stack.ops("config", "get", breaking.SECRET, "--show-secrets").split()[-1]}
-        ),
+        lambda stack: breaking.one_more(stack, environment={"P": breaking.secret(stack, "demo", "postgres_password")}),
     ),
 )
 SLOW = (

@@ -26,3 +26,9 @@ def test_a_disk_without_a_gigabyte_left_fails() -> None:
     assert infrastructure.disk("/", 2 * 1024**3).result == "pass"
     found = infrastructure.disk("/data", 500 * 1024**2)
     assert (found.result, found.detail) == ("fail", "0.5 GiB free on /data")
+
+
+def test_a_clock_is_not_off_for_as_long_as_its_answer_took() -> None:
+    assert infrastructure.clock(1000.0, asked=999.0, answered=1030.0).result == "pass"
+    assert infrastructure.clock(1000.0, asked=1005.0, answered=1006.0).detail.startswith("5.0 s ")
+    assert infrastructure.clock(1010.0, asked=1005.0, answered=1006.0).result == "fail"
