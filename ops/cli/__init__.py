@@ -10,8 +10,8 @@ app = typer.Typer(
     help="""Bring the monitoring stack up, preview, check and take it down.
 
     Exit codes: 0 well; 1 something failed; 2 wrong arguments, wrong settings, or no engine; 3 there are changes
-    (`preview --expect-no-changes`); 130 interrupted. `images outdated` has some of its own. NO_COLOR takes the colours
-    away.
+    (`preview --expect-no-changes`); 4 the plan is stale (`up --plan`); 130 interrupted. `images outdated` has some of
+    its own. NO_COLOR takes the colours away.
 
     Example: ops up --stack dev
     """,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ops.cli.common import Stack, Yes, clear_errors, open_session
-from ops.report import console, show, success
+from ops.report import console, show, success, to_standard_error
 
 app = typer.Typer()
 
@@ -29,6 +29,8 @@ def history(
         from ops.deployments.record import deployed
         from ops.deployments.record import history as deployments_of
 
+        if as_json or revision:
+            to_standard_error()
         found = deployments_of(open_session(stack).workspace.backend, stack)
         if revision:
             console.print(deployed(found, stack).commit)

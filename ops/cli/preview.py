@@ -57,7 +57,10 @@ def preview(
     ] = False,
     save_plan: Annotated[Path | None, typer.Option(help="Write there what `up --plan` may do.")] = None,
 ) -> None:
-    """Show what `up` would change, and change nothing."""
+    """Show what `up` would change, and change nothing.
+
+    Example: ops preview --stack prod --save-plan plan.json
+    """
     if format != Format.TEXT:
         leave_standard_output()
     with clear_errors():

@@ -8,7 +8,7 @@ import typer
 
 from ops.cli.common import Yes, ask, clear_errors, open_session
 from ops.errors import OpsError
-from ops.report import console, fail, say, show, success
+from ops.report import console, fail, say, show, success, to_standard_error
 
 if TYPE_CHECKING:
     from ops.deployments.overview import StackNow
@@ -23,6 +23,8 @@ def stacks(as_json: Annotated[bool, typer.Option("--json", help="As JSON, with a
     Example: ops stacks --json
     """
     with clear_errors():
+        if as_json:
+            to_standard_error()
         found = _overview()
         if as_json:
             console.print_json(json.dumps([stack.as_dict() for stack in found]))
@@ -55,7 +57,7 @@ def sweep(
             success("there is nothing to sweep")
             return
         for each in going:
-            say(f"{each.stack.name}: {each.why}")
+            console.print(f"{each.stack.name}: {each.why}", markup=False)
         if not yes:
             ask("These stacks are destroyed, their data, too.")
         failed = [each.stack.name for each in going if not _destroy(each.stack)]

@@ -140,7 +140,14 @@ def test_every_command_has_an_example_of_itself_that_can_be_read(words: tuple[st
 
 def test_exit_codes_are_in_the_help() -> None:
     shown = " ".join(CliRunner().invoke(app, ["--help"]).output.split())
-    for words in ("0 well", "1 something failed", "2 wrong arguments", "3 there are changes", "130 interrupted"):
+    for words in (
+        "0 well",
+        "1 something failed",
+        "2 wrong arguments",
+        "3 there are changes",
+        "4 the plan",
+        "130 interrupted",
+    ):
         assert words in shown
 
 
