@@ -72,3 +72,9 @@ def test_two_jobs_never_work_on_one_stack_at_once() -> None:
     assert ALL["deploy"]["jobs"]["apply"]["environment"] == "production"
     for name, whole in ALL.items():
         assert "concurrency" in whole or name == "deploy", name
+
+
+def test_nothing_that_may_hold_a_lock_is_cut_off() -> None:
+    """A stack's lock would stay. The tests alone may be overtaken by a newer push."""
+    cut = [name for name, whole in ALL.items() if "'cancel-in-progress': True" in str(whole)]
+    assert cut == ["test"]
