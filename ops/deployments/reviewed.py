@@ -92,6 +92,8 @@ def _steps(planned: Mapping[str, Any] | None) -> Sequence[str]:
 
 
 def _spoken(steps: Sequence[str]) -> str:
+    if "replace" in steps:
+        return "replacement"
     return ", ".join("no change" if step == "same" else step for step in steps)
 
 

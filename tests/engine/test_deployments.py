@@ -112,7 +112,7 @@ def test_a_plan_is_applied_as_it_was_reviewed_or_not_at_all(running: Deployment,
     assert running.container("nginx").status == "paused"
     running.container("nginx").unpause()
     stale = running.ops("up", "--plan", plan, "-c", "scrapeInterval=13s", ok=False)
-    assert "Container prometheus-writer: " in stale
+    assert "-writer: replacement, but with other values" in stale
 
     running.ops("up", "--plan", plan)
     assert "Redis says nothing." in descriptions(running)

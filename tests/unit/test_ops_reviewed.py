@@ -16,6 +16,7 @@ from ops.errors import OpsError
 from ops.stack import toolchain, update
 from ops.stack.workspace import Workspace, open_stack
 
+REPLACED = ["delete-replaced", "replace", "create-replacement"]
 REVISION = Revision("a" * 40, changed=False)
 RULES, NETWORK = "urn:pulumi:dev::monitoring::docker:index/container:Container::prometheus-writer", "urn::a:b:C::core"
 
@@ -28,7 +29,7 @@ def _updates(steps: list[str], inputs: dict[str, Any], **config: Any) -> dict[st
     return {"resourcePlans": plans, "config": config}
 
 
-REVIEWED = Reviewed("dev", REVISION, ("nginx: paused; will be put right",), _updates(["replace"], {"uploads": "0.8"}))
+REVIEWED = Reviewed("dev", REVISION, ("nginx: paused; will be put right",), _updates(REPLACED, {"uploads": "0.8"}))
 
 
 def test_a_plan_is_kept_whole(tmp_path: Path) -> None:
@@ -59,19 +60,19 @@ def test_what_is_no_plan_is_refused(tmp_path: Path, text: str | None) -> None:
         ({"mends": (*REVIEWED.mends, "redis: renamed to x")}, ["new since: redis: renamed to x"]),
         (
             {"updates": _updates(["same"], {})},
-            ["Container prometheus-writer: replace was reviewed, no change is due"],
+            ["Container prometheus-writer: replacement was reviewed, no change is due"],
         ),
         (
-            {"updates": _updates(["replace"], {"uploads": "0.9"})},
-            ["Container prometheus-writer: replace, but with other values"],
+            {"updates": _updates(REPLACED, {"uploads": "0.9"})},
+            ["Container prometheus-writer: replacement, but with other values"],
         ),
         (
-            {"updates": _updates(["replace"], {"uploads": "0.8"}, **{"monitoring:smtpPassword": {"secure": "v1:x"}})},
+            {"updates": _updates(REPLACED, {"uploads": "0.8"}, **{"monitoring:smtpPassword": {"secure": "v1:x"}})},
             ["monitoring:smtpPassword has another value"],
         ),
         (
             {"updates": {"resourcePlans": {NETWORK: REVIEWED.updates["resourcePlans"][NETWORK]}}},
-            ["Container prometheus-writer: replace was reviewed, nothing is due"],
+            ["Container prometheus-writer: replacement was reviewed, nothing is due"],
         ),
     ],
 )
