@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from config.durations import seconds
+from ops.plan.affected import Affected
 from ops.plan.firing import firing
 from ops.plan.model import Backtest, Firing, Trial
 from ops.plan.rules import Rule
@@ -100,7 +101,7 @@ class _Prometheus:
 def backtest(
     url: str,
     window: float,
-    alerts: Sequence[tuple[Rule | None, Rule]],
+    alerts: Sequence[Affected],
     *,
     interval: float,
     limits: Limits,
@@ -130,12 +131,13 @@ def backtest(
 
 def _trials(
     prometheus: _Prometheus,
-    alerts: Sequence[tuple[Rule | None, Rule]],
+    alerts: Sequence[Affected],
     end: float,
     window: float,
     interval: float,
 ) -> Iterator[Trial]:
-    for old, new in alerts:
+    for alert in alerts:
+        old, new = alert.before, alert.after
         every = seconds(new.interval) if new.interval else interval
         step = max(every, float(math.ceil(window / prometheus.limits.points)))
         started = time.monotonic()
@@ -144,10 +146,12 @@ def _trials(
             before = _fired(prometheus, old, end, window, step) if old else None
             cost = _cost(prometheus, new, end)
             took = time.monotonic() - started
-            note = _missing(prometheus, new, end, window)
+            notes = [_missing(prometheus, new, end, window)]
+            if alert.as_today:
+                notes.append(f"{', '.join(alert.as_today)} as recorded until now")
             if step > every:
-                note = "; ".join(filter(None, [note, "shorter than a look at it, it is not seen"]))
-            yield Trial(new.name, step, before, after, took, *cost, note)
+                notes.append("shorter than a look at it, it is not seen")
+            yield Trial(new.name, step, before, after, took, *cost, "; ".join(filter(None, notes)))
         except _Refused as error:
             yield Trial(new.name, step, note=f"not tried: {error}")
         except _Spent:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pulumi.automation import EngineEvent
 
 from ops.plan import resources, steps
+from ops.plan.affected import Affected
 from ops.plan.files import Files
 from ops.plan.model import Plan
-from ops.plan.rules import Rule
 from ops.plan.topics import alerts_to_try, shorter_retention, topics
 
 
@@ -40,6 +40,6 @@ def plan(
     )
 
 
-def changed_alerts(events: Sequence[EngineEvent], before: Files, after: Files) -> list[tuple[Rule | None, Rule]]:
+def changed_alerts(events: Sequence[EngineEvent], before: Files, after: Files) -> list[Affected]:
     """The alerts of Prometheus that are new or fire at other times, each with what it was."""
     return alerts_to_try(list(steps.steps(events)), before, after)

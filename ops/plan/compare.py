@@ -18,23 +18,40 @@ def pairs(before: Sequence[T], after: Sequence[T], *keys: Callable[[T], Hashable
     Two that are equal are left out. Else those go together that have the same of all `keys`, then of all but the last,
     and so on, the first ones in their order: several rules may have one name.
     """
-    old, new = list(before), list(after)
-    for thing in before:
-        if thing in new:
-            old.remove(thing)
-            new.remove(thing)
+
+    def whole(thing: T) -> Hashable:
+        return tuple(key(thing) for key in keys)
+
+    old, new = _without_equal(before, after, whole), _without_equal(after, before, whole)
     found: list[tuple[T | None, T | None]] = []
     for count in range(len(keys), 0, -1):
         by_key: dict[Hashable, list[T]] = defaultdict(list)
         for thing in old:
             by_key[tuple(key(thing) for key in keys[:count])].append(thing)
-        for thing in list(new):
+        left = []
+        for thing in new:
             same = by_key[tuple(key(thing) for key in keys[:count])]
             if same:
-                found.append((same[0], thing))
-                old.remove(same.pop(0))
-                new.remove(thing)
+                found.append((same.pop(0), thing))
+            else:
+                left.append(thing)
+        new = left
+        old = [thing for same in by_key.values() for thing in same]
     return [*((thing, None) for thing in old), *found, *((None, thing) for thing in new)]
+
+
+def _without_equal(these: Sequence[T], others: Sequence[T], key: Callable[[T], Hashable]) -> list[T]:
+    """Those of `these` that have no equal among the `others`; each of the others counts for one."""
+    by_key: dict[Hashable, list[T]] = defaultdict(list)
+    for other in others:
+        by_key[key(other)].append(other)
+    left = []
+    for thing in these:
+        if thing in (same := by_key[key(thing)]):
+            same.remove(thing)
+        else:
+            left.append(thing)
+    return left
 
 
 def moved(before: Sequence[H], after: Sequence[H]) -> list[H]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ops.plan import words
-from ops.plan.model import Diff, Plan, Resource
+from ops.plan.model import RULES, Change, Diff, Plan, Resource, Topic
 
 LIMIT = 65_000
 """Characters of one comment. GitHub refuses more than 65,536; the rest is for what a pipeline puts around it."""
@@ -84,20 +84,16 @@ def _lines(plan: Plan, room: _Room) -> Iterator[str]:
     yield from _list("Changed in place, while it runs", map(_resource, light), room)
     new = [one for one in plan.resources if one.verb == "made" and not one.once]
     yield from _list("New", words.made(new, _code), room)
-    for topic in plan.topics:
-        changes = [words.change(one, _code) for one in topic.changes] or [
-            "the text alone: comments, order, or the place of something"
-        ]
-        yield from _list(topic.title, changes, room)
-        yield ""
-        for diff in topic.diffs:
-            yield from _folded(diff, room)
+    # What alerts would have done belongs to what changes in them.
+    after = next((place + 1 for place, topic in enumerate(plan.topics) if topic.title == RULES), 0)
+    yield from _topics(plan.topics[:after], room)
     if plan.backtest:
         found = plan.backtest
         trials = [words.trial(one, _code) for one in found.trials]
         problem = [_escaped(found.problem)] if found.problem else []
         told = [*problem, *trials] or ["no alert is new or changed"]
         yield from _list(f"New and changed alerts against {words.backtest(found)}", told, room)
+    yield from _topics(plan.topics[after:], room)
     for line in words.once([one for one in plan.resources if one.once and one.verb != "removed"], _code):
         yield f"\n{line}"
     if plan.warnings:
@@ -105,6 +101,15 @@ def _lines(plan: Plan, room: _Room) -> Iterator[str]:
         yield f"<details><summary>Warnings: {len(plan.warnings)}</summary>\n"
         yield from (f"- {_escaped(warning)}" for warning in plan.warnings)
         yield "\n</details>"
+
+
+def _topics(topics: Iterable[Topic], room: _Room) -> Iterator[str]:
+    for topic in topics:
+        changes = [_change(one) for one in topic.changes]
+        yield from _list(topic.title, changes or ["the text alone: comments, order, or the place of something"], room)
+        yield ""
+        for diff in topic.diffs:
+            yield from _folded(diff, room)
 
 
 def _list(title: str, lines: Iterable[str], room: _Room) -> Iterator[str]:
@@ -115,6 +120,11 @@ def _list(title: str, lines: Iterable[str], room: _Room) -> Iterator[str]:
     yield from (f"- {line}" for line in found[: room.lines])
     if len(found) > room.lines:
         yield f"- … and {len(found) - room.lines} more, which {room.elsewhere}"
+
+
+def _change(one: Change) -> str:
+    said = words.change(one, _code)
+    return f"**{said}**" if one.verb == "broken" else said
 
 
 def _resource(one: Resource) -> str:

@@ -48,6 +48,10 @@ class Diff:
     lines: str
 
 
+RULES = "Alerts and rules"
+"""The title of the topic that a backtest belongs to."""
+
+
 @dataclass(frozen=True)
 class Topic:
     """What changes in one subject, such as alerts and rules, and the text behind it."""

@@ -1,9 +1,9 @@
 """Alerting and recording rules, those of Prometheus and those of Loki: what changes in them."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -16,8 +16,13 @@ _WORD = re.compile(r"""\[[^\]]+\]|"(?:[^"\\]|\\.)*"|`[^`]*`|[\w:.]+|[<>=!~|]+|\S
 _SIGNS = (">", "<", ">=", "<=", "==", "!=")
 # Words that differ, up to which they are told by themselves.
 _FEW = 3
-_THRESHOLD = re.compile(r"threshold:[a-z0-9_]+:[a-z]+")
+THRESHOLD = re.compile(r"threshold:[a-z0-9_]+:[a-z]+")
+"""The name of the series that is a threshold."""
 _TEXTS = ("summary", "description")
+# A name in an expression: of a series, a function or a label.
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
+# Alerts that are named as those that read a series.
+_ALERTS = 6
 
 
 @dataclass(frozen=True)
@@ -74,71 +79,61 @@ def changed(before: Sequence[Rule], after: Sequence[Rule]) -> list[tuple[Rule | 
     return pairs(before, after, key)
 
 
+class Book:
+    """Rules by their names, and by the names of the series that they read."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.by_name: dict[str, list[Rule]] = defaultdict(list)
+        self._by_series: dict[str, list[Rule]] = defaultdict(list)
+        for rule in rules:
+            self.by_name[rule.name].append(rule)
+            for name in set(_NAME.findall(rule.expr)):
+                self._by_series[name].append(rule)
+
+    def readers(self, series: str) -> list[str]:
+        """The alerts whose expression names the series `series`, itself or by what is recorded of it."""
+        found: set[str] = set()
+        looked: set[str] = set()
+        names = [series]
+        while names:
+            name = names.pop()
+            if name not in looked:
+                looked.add(name)
+                rules = self._by_series.get(name, ())
+                found |= {rule.name for rule in rules if rule.alerts}
+                names += [rule.name for rule in rules if not rule.alerts]
+        return sorted(found)
+
+
 def changes(before: Sequence[Rule], after: Sequence[Rule], alert: str = "alert") -> Iterator[Change]:
     """What changes, alerts first; `alert` is what one is called. What only stands elsewhere is not told."""
-    found = changed(before, after)
-    for old, new in sorted(found, key=lambda pair: not any(rule and rule.alerts for rule in pair)):
-        change = _change(old, new, after, alert)
-        if change:
+    book = Book(after)
+    for old, new in sorted(changed(before, after), key=lambda pair: not any(rule and rule.alerts for rule in pair)):
+        if change := _change(old, new, book, alert):
             yield change
 
 
-def readers(series: str, rules: Sequence[Rule]) -> list[str]:
-    """The alerts whose expression names the series `series`, itself or by what is recorded of it."""
-    found: set[str] = set()
-    looked: set[str] = set()
-    names = [series]
-    while names:
-        name = names.pop()
-        looked.add(name)
-        for rule in rules:
-            if re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", rule.expr):
-                if rule.alerts:
-                    found.add(rule.name)
-                elif rule.name not in looked:
-                    names.append(rule.name)
-    return sorted(found)
-
-
-def affected(before: Sequence[Rule], after: Sequence[Rule]) -> list[tuple[Rule | None, Rule]]:
-    """The alerts that are new or fire at other times, each with what it was, thresholds as numbers.
-
-    So one whose threshold changes is among them, though nothing is written in it.
-    """
-    found = changed(_in_numbers(before), _in_numbers(after))
-    return [(old, new) for old, new in found if new and (not old or _when(old) != _when(new))]
-
-
-def _in_numbers(rules: Sequence[Rule]) -> list[Rule]:
-    limits = {rule.name: rule.expr for rule in rules if _THRESHOLD.fullmatch(rule.name) and not rule.alerts}
-
-    def number(found: re.Match[str]) -> str:
-        return limits.get(found.group(), found.group())
-
-    return [replace(rule, expr=_THRESHOLD.sub(number, rule.expr)) for rule in rules if rule.alerts]
-
-
-def _when(rule: Rule) -> tuple[str, Mapping[str, str], str]:
-    return rule.expr, rule.waits, rule.interval
-
-
-def _change(old: Rule | None, new: Rule | None, rules: Sequence[Rule], alert: str) -> Change | None:
+def _change(old: Rule | None, new: Rule | None, book: Book, alert: str) -> Change | None:
     rule = new or old
     assert rule
     what = alert if rule.alerts else "recording rule"
     name, note = rule.name, ""
-    if _THRESHOLD.fullmatch(rule.name) and not rule.alerts:
+    if THRESHOLD.fullmatch(rule.name) and not rule.alerts:
         what, name = "threshold", rule.name.removeprefix("threshold:")
     if not rule.alerts:
-        alerts = readers(rule.name, rules)
-        note = f"read by {', '.join(alerts)}" if alerts else "read by no alert"
-    name += _which(rule, [other for other in rules if other.name == rule.name])
+        note = _read_by(book.readers(rule.name))
+    name += _which(rule, book.by_name[rule.name])
     if not old:
         return Change("added", what, name, _of_new(rule), note)
     if not new:
         return Change("removed", what, name, note=_was(rule) if rule.alerts else note)
     details = tuple(_details(old, new))
     return Change("changed", what, name, details, note) if details else None
+
+
+def _read_by(alerts: Sequence[str]) -> str:
+    more = f" and {len(alerts) - _ALERTS} more" if len(alerts) > _ALERTS else ""
+    return f"read by {', '.join(alerts[:_ALERTS]) or 'no alert'}{more}"
 
 
 def _which(rule: Rule, namesakes: Sequence[Rule]) -> str:

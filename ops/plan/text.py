@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from ops.plan import words
-from ops.plan.model import Plan, Resource
+from ops.plan.model import RULES, Plan, Resource, Topic
 
 _GROUPS = (
     ("Removed or replaced", ("removed", "replaced")),
@@ -29,22 +29,27 @@ def _lines(plan: Plan) -> Iterator[str]:
     new = [one for one in plan.resources if one.verb == "made" and not one.once]
     yield from _section("New", [f"{words.SIGNS['made']} {line}" for line in words.made(new, _plain)])
     once = [one for one in plan.resources if one.once and one.verb != "removed"]
-    for topic in plan.topics:
+    # What alerts would have done belongs to what changes in them.
+    after = next((place + 1 for place, topic in enumerate(plan.topics) if topic.title == RULES), 0)
+    yield from _topics(plan.topics[:after])
+    if plan.backtest:
+        found = plan.backtest
+        trials = [words.trial(one, _plain) for one in found.trials]
+        told = [*([found.problem] if found.problem else []), *trials] or ["no alert is new or changed"]
+        yield from _section(f"New and changed alerts against {words.backtest(found)}", told)
+    yield from _topics(plan.topics[after:])
+    for line in words.once(once, _plain):
+        yield f"\n{line}"
+    yield from _section("Warnings", plan.warnings)
+
+
+def _topics(topics: Sequence[Topic]) -> Iterator[str]:
+    for topic in topics:
         changes = [f"{words.SIGNS[one.verb]} {words.change(one, _plain)}" for one in topic.changes]
         yield from _section(topic.title, changes or ["(the text alone)"])
         for diff in topic.diffs:
             yield f"    {diff.service} {diff.path} (+{diff.added} -{diff.removed})"
             yield textwrap.indent(diff.lines, "      ")
-    if plan.backtest:
-        found = plan.backtest
-        trials = [words.trial(one, _plain) for one in found.trials]
-        yield from _section(
-            f"New and changed alerts against {words.backtest(found)}",
-            [*([found.problem] if found.problem else []), *trials] or ["no alert is new or changed"],
-        )
-    for line in words.once(once, _plain):
-        yield f"\n{line}"
-    yield from _section("Warnings", plan.warnings)
 
 
 def _resource(one: Resource) -> Iterator[str]:

@@ -9,13 +9,13 @@ from functools import partial
 import yaml
 
 from ops.plan import jobs, logs, pages, routes, rules
+from ops.plan.affected import Affected, affected
 from ops.plan.files import Files, Text
-from ops.plan.model import Change, Diff, Topic, Verb
+from ops.plan.model import RULES, Change, Diff, Topic, Verb
 from ops.plan.steps import Step
 from ops.stack.state import CONTAINER, service_of
 
-RULES, ROUTES, JOBS = "Alerts and rules", "Notifications", "Scrape jobs"
-LOGS, DASHBOARDS, FILES = "Log pipelines", "Dashboards", "Other files"
+ROUTES, JOBS, LOGS, DASHBOARDS, FILES = "Notifications", "Scrape jobs", "Log pipelines", "Dashboards", "Other files"
 _ORDER = (RULES, ROUTES, JOBS, LOGS, DASHBOARDS, FILES)
 # The files that have a reader of their own, by how their path ends.
 _READERS: Mapping[str, tuple[str, Callable[[str, str], Iterator[Change]]]] = {
@@ -46,7 +46,7 @@ def topics(steps: Sequence[Step], before: Files, after: Files) -> list[Topic]:
     return [Topic(title, tuple(changes), tuple(diffs)) for title, (changes, diffs) in found.items() if changes or diffs]
 
 
-def alerts_to_try(steps: Sequence[Step], before: Files, after: Files) -> list[tuple[rules.Rule | None, rules.Rule]]:
+def alerts_to_try(steps: Sequence[Step], before: Files, after: Files) -> list[Affected]:
     """The alerts of Prometheus that are new or changed, each with what it was; those of changed thresholds, too."""
     for step in steps:
         if step.name == "prometheus-config-writer":
@@ -54,7 +54,7 @@ def alerts_to_try(steps: Sequence[Step], before: Files, after: Files) -> list[tu
                 old, new = (_rules(side.get(step.name, {})) for side in (before, after))
             except _UNREADABLE:
                 return []
-            return rules.affected(old, new)
+            return affected(old, new)
     return []
 
 

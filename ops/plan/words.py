@@ -68,7 +68,7 @@ def change(one: Change, code: Code) -> str:
     """`alert HighCPUUsage: limit > 0.8 → > 0.9`."""
     verb = "" if one.verb == "changed" else f" {one.verb}"
     if one.verb == "broken":
-        return f"**{one.what} {code(one.name)} cannot be read, and `up` will be refused**: {one.note}"
+        return f"{one.what} {code(one.name)} cannot be read, and `up` will be refused: {one.note}"
     if one.verb == "removed":
         said = "; ".join(f"{detail.name} {code(detail.before)}" for detail in one.details)
     else:
@@ -136,7 +136,7 @@ def trial(one: Trial, code: Code) -> str:
     said = [f"would have fired {_firing(one.after)}"]
     if one.before:
         same = one.before == one.after
-        said.append("as often as with what it is now" if same else f"with what it is now: {_firing(one.before)}")
+        said.append("as before this change" if same else f"before this change: {_firing(one.before)}")
     cost = f"looked at every {duration(one.step)}, in {one.took:.1f} s of queries"
     if one.cost_seconds is not None:
         cost += f"; one evaluation takes {one.cost_seconds * 1000:.1f} ms"

@@ -26,9 +26,9 @@ from ops.stack.engine import Look, look
 from ops.stack.state import State
 
 if TYPE_CHECKING:
+    from ops.plan.affected import Affected
     from ops.plan.files import Declared
     from ops.plan.model import Plan
-    from ops.plan.rules import Rule
 
 _NO_GRAFANA = "Grafana's image cannot be had: this stack goes without it, and without dashboards"
 
@@ -38,7 +38,7 @@ class Preview:
     """What `up` would do; `alerts` are the new and changed ones of Prometheus, and `diff` is the engine's own."""
 
     plan: "Plan"
-    alerts: Sequence[tuple["Rule | None", "Rule"]]
+    alerts: "Sequence[Affected]"
     diff: Sequence[str]
 
 

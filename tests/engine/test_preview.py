@@ -109,3 +109,15 @@ def test_a_prometheus_that_does_not_answer_fails_no_preview(stack: Deployment, t
 def test_pulumis_own_lines_are_to_be_had(stack: Deployment) -> None:
     shown = stack.ops("preview", "--format", "diff", "--config", 'memory={"loki": 3000}')
     assert re.search(r"~ memory\s*: 2560 => 3000", shown)
+
+
+def test_what_differs_on_the_host_shows_after_a_look_at_it(stack: Deployment) -> None:
+    """Somebody gave the container less memory by hand, which the state does not know."""
+    container = stack.container("loki")
+    container.update(mem_limit="2000m", memswap_limit="2000m")
+    try:
+        assert "nothing changes" in stack.ops("preview")
+        shown = stack.ops("preview", "--refresh", "--expect-no-changes", ok=False)
+    finally:
+        container.update(mem_limit="2560m", memswap_limit="2560m")
+    assert "container loki changed: memory (MiB) 2000 → 2560" in shown

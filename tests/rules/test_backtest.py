@@ -5,6 +5,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ from random import Random
 import pytest
 import yaml
 
+from ops.plan.affected import Affected, affected
 from ops.plan.backtest import Limits, backtest
 from ops.plan.firing import firing_spans
 from ops.plan.model import Backtest, Firing, Trial
@@ -59,14 +61,12 @@ def _rule(expr: str = "queue_depth > 50", **waits: str) -> Rule:
     return Rule("queue.yml", "queue", "", "alert", "QueueLong", expr, waits, {"priority": "P2"})
 
 
-def _tried(
-    url: str, *alerts: tuple[Rule | None, Rule], window: float = 6 * _HOUR, limits: Limits = _LIMITS
-) -> Backtest:
+def _tried(url: str, *alerts: Affected, window: float = 6 * _HOUR, limits: Limits = _LIMITS) -> Backtest:
     return backtest(url, window, alerts, interval=_EVERY, limits=limits, now=lambda: END)
 
 
 def _trial(url: str, old: Rule | None, new: Rule, limits: Limits = _LIMITS) -> Trial:
-    found = _tried(url, (old, new), limits=limits)
+    found = _tried(url, Affected(old, new), limits=limits)
     assert len(found.trials) == 1, found.problem
     return found.trials[0]
 
@@ -102,13 +102,13 @@ def test_what_one_evaluation_costs_is_told(past: str) -> None:
 
 
 def test_of_a_shorter_past_it_is_said_how_much_there_is(past: str) -> None:
-    found = _tried(past, (None, _rule()), window=8 * _HOUR)
+    found = _tried(past, Affected(None, _rule()), window=8 * _HOUR)
     assert abs(found.covered - 5 * _HOUR) < _MINUTE
 
 
 def test_a_long_window_is_asked_for_piece_by_piece(past: str) -> None:
     """6 h by the second are 21,600 points, and Prometheus gives 11,000: the figure is that of a shorter look."""
-    found = backtest(past, 6 * _HOUR, [(None, _rule())], interval=1, limits=_LIMITS, now=lambda: END)
+    found = backtest(past, 6 * _HOUR, [Affected(None, _rule())], interval=1, limits=_LIMITS, now=lambda: END)
     assert found.trials[0].step == 1
     assert found.trials[0].after == Firing(4, 24 * _MINUTE, 10 * _MINUTE, 2)
 
@@ -120,7 +120,7 @@ def test_beyond_the_points_that_are_allowed_it_is_looked_at_less_often_and_that_
 
 
 def test_beyond_the_queries_that_are_allowed_nothing_is_asked(past: str) -> None:
-    found = _tried(past, (None, _rule()), (None, _rule("queue_depth > 60")), limits=Limits(queries=6))
+    found = _tried(past, Affected(None, _rule()), Affected(None, _rule("queue_depth > 60")), limits=Limits(queries=6))
     first, second = found.trials
     assert first.after
     assert second.after is None
@@ -146,7 +146,7 @@ def test_nothing_is_asked_where_no_alert_changes() -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "http://user:hunter2@127.0.0.1:{port}"])
 def test_a_prometheus_that_does_not_answer_is_one_line_without_its_password(url: str) -> None:
-    found = _tried(url.format(port=unused_port()), (None, _rule()))
+    found = _tried(url.format(port=unused_port()), Affected(None, _rule()))
     assert found.problem.startswith("nothing was tried: it does not answer: ")
     assert "\n" not in found.problem
     assert found.trials == ()
@@ -174,7 +174,7 @@ def test_a_server_that_is_no_prometheus_is_one_line(body: bytes, monkeypatch: py
     server = HTTPServer(("127.0.0.1", 0), _Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        found = _tried(f"http://127.0.0.1:{server.server_port}", (None, _rule()))
+        found = _tried(f"http://127.0.0.1:{server.server_port}", Affected(None, _rule()))
     finally:
         server.shutdown()
     assert found.problem == "nothing was tried: it does not answer as a Prometheus does"
@@ -186,10 +186,31 @@ def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.Monkey
     server = HTTPServer(("127.0.0.1", 0), _Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        found = _tried(f"http://127.0.0.1:{server.server_port}", (None, _rule()))
+        found = _tried(f"http://127.0.0.1:{server.server_port}", Affected(None, _rule()))
     finally:
         server.shutdown()
     assert found.problem.startswith("nothing was tried: its answer is longer than")
+
+
+def test_a_recording_rule_that_changes_too_is_tried_as_the_change_has_it(past: str) -> None:
+    """No Prometheus has recorded it yet; the series of today would say nothing of the alert."""
+    alert = _rule("queue:depth:max > 50 and queue:depth:max{instance='a'} > 0")
+    before, after = (
+        [replace(alert, kind="record", name="queue:depth:max", expr=expr, waits={}, labels={}), alert]
+        for expr in ("queue_depth * 0", "queue_depth")
+    )
+    (found,) = affected(before, after)
+    assert found.after.expr == "(queue_depth) > 50 and queue:depth:max{instance='a'} > 0"
+    assert found.as_today == ("queue:depth:max",)
+    (trial,) = _tried(past, found).trials
+    assert "queue:depth:max as recorded until now" in trial.note
+    plain = (
+        [before[0], replace(alert, expr="queue:depth:max > 50")],
+        [after[0], replace(alert, expr="queue:depth:max > 50")],
+    )
+    (trial,) = _tried(past, *affected(*plain)).trials
+    assert trial.after == Firing(4, 24 * _MINUTE, 10 * _MINUTE, 2)
+    assert "as recorded" not in trial.note
 
 
 @pytest.mark.parametrize(("hold", "keep"), [(0, 0), (3, 0), (0, 2), (2, 3), (5, 1)])

@@ -232,7 +232,7 @@ def test_the_past_of_an_alert_is_told_with_its_figures() -> None:
     trial = Trial("A", 15, Firing(5, 7200, 3600, 2), Firing(1, 300, 300, 1), 0.84, 0.0012, 120)
     found = Plan("dev", backtest=Backtest("http://p:9090", 604800, 604800, (trial,)), counts={"replace": 1})
     said = (
-        "would have fired 1 time, 5m in all, in 1 series; with what it is now: 5 times, 2h in all, "
+        "would have fired 1 time, 5m in all, in 1 series; before this change: 5 times, 2h in all, "
         "at most 1h at a time, in 2 series; looked at every 15s, in 0.8 s of queries; "
         "one evaluation takes 1.2 ms and reads 120 samples"
     )

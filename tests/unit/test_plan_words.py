@@ -12,6 +12,7 @@ from config.logs.alloy import alloy_files
 from config.loki import loki_files, rule_files
 from config.prometheus import prometheus_files
 from ops.plan import jobs, logs, routes, rules
+from ops.plan.affected import affected
 from ops.plan.model import Change
 from ops.plan.words import change
 from tests.unit.drawn import dev_settings
@@ -110,15 +111,15 @@ def test_a_threshold_is_said_with_the_alerts_that_read_it() -> None:
     assert _said(rules.changes(_rules(), after)) == [
         "changed: threshold cpu_usage:ratio: 0.85 → 0.9; read by HighCPUUsage"
     ]
-    (tried,) = rules.affected(_rules(), after)
-    assert tried[0]
-    assert "scalar(vector(0.85))" in tried[0].expr
-    assert "scalar(vector(0.9))" in tried[1].expr
+    (tried,) = affected(_rules(), after)
+    assert tried.before
+    assert "scalar(vector(0.85))" in tried.before.expr
+    assert "scalar(vector(0.9))" in tried.after.expr
 
 
 def test_an_alert_whose_text_alone_changes_is_not_tried_on_the_past() -> None:
     before, after = (rules.read({"a.yml": _one(annotations={"summary": text})}) for text in "ab")
-    assert rules.affected(before, after) == []
+    assert affected(before, after) == []
 
 
 def test_log_alerts_are_read_as_alerts_are() -> None:
