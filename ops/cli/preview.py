@@ -59,7 +59,7 @@ def preview(
 ) -> None:
     """Show what `up` would change, and change nothing.
 
-    Example: ops preview --stack prod --save-plan plan.json
+    Example: ops preview --stack prod --backtest http://prometheus:9090 --window 7d
     """
     if format != Format.TEXT:
         leave_standard_output()
