@@ -22,6 +22,8 @@ _POINTS = 11_000
 # Seconds that one answer may take, of those that are left.
 _ANSWER = 30.0
 _CONNECT = 5.0
+# Alerts that are named as those that were not tried.
+_NAMED = 6
 # An answer that is longer is not read to its end: an expression without a limit gives every series at every point.
 _BYTES = 50_000_000
 
@@ -124,9 +126,7 @@ def backtest(
         except (_Refused, _Spent) as error:
             return Backtest(found.url, window, problem=f"nothing was tried: {error or 'nothing may be asked'}")
         trials = tuple(_trials(prometheus, alerts, end, window, interval))
-        left_out = sum(trial.after is None for trial in trials)
-        problem = f"{left_out} of {len(trials)} could not be tried" if left_out else ""
-        return Backtest(found.url, window, covered, trials, problem)
+        return Backtest(found.url, window, covered, trials, _left_out(alerts[len(trials) :], limits))
 
 
 def _trials(
@@ -155,12 +155,17 @@ def _trials(
         except _Refused as error:
             yield Trial(new.name, step, note=f"not tried: {error}")
         except _Spent:
-            limits = prometheus.limits
-            yield Trial(
-                new.name,
-                step,
-                note=f"not tried, as {limits.queries} queries and {limits.seconds:g} s are the limit of what is asked",
-            )
+            return
+
+
+def _left_out(alerts: Sequence[Affected], limits: Limits) -> str:
+    """Which alerts were not tried because of the limits; empty where all were."""
+    if not alerts:
+        return ""
+    names = ", ".join(alert.after.name for alert in alerts[:_NAMED])
+    more = f" and {len(alerts) - _NAMED} more" if len(alerts) > _NAMED else ""
+    asked = f"{limits.queries} queries and {limits.seconds:g} s are the limit of what is asked"
+    return f"not tried, as {asked}: {names}{more}"
 
 
 def _fired(prometheus: _Prometheus, rule: Rule, end: float, window: float, step: float) -> Firing:

@@ -124,8 +124,8 @@ def once(these: Sequence[Resource], code: Code) -> list[str]:
 
 def backtest(one: Backtest) -> str:
     """What the alerts were tried against."""
-    covered = one.covered < one.window * 0.99
-    of_it = f", of which it has {duration(one.covered)}" if covered and not one.problem else ""
+    shorter = 0 < one.covered < one.window * 0.99
+    of_it = f", of which it has {duration(one.covered)}" if shorter else ""
     return f"the last {duration(one.window)} of {one.url}{of_it}"
 
 

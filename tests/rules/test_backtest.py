@@ -119,13 +119,15 @@ def test_beyond_the_points_that_are_allowed_it_is_looked_at_less_often_and_that_
     assert "shorter than a look at it, it is not seen" in trial.note
 
 
-def test_beyond_the_queries_that_are_allowed_nothing_is_asked(past: str) -> None:
-    found = _tried(past, Affected(None, _rule()), Affected(None, _rule("queue_depth > 60")), limits=Limits(queries=6))
-    first, second = found.trials
-    assert first.after
-    assert second.after is None
-    assert second.note == "not tried, as 6 queries and 60 s are the limit of what is asked"
-    assert found.problem == "1 of 2 could not be tried"
+def test_beyond_the_queries_that_are_allowed_nothing_is_asked_and_what_is_left_is_named(past: str) -> None:
+    further = [Affected(None, replace(_rule("queue_depth > 60"), name=f"Further{number}")) for number in range(8)]
+    found = _tried(past, Affected(None, _rule()), *further, limits=Limits(queries=6))
+    (trial,) = found.trials
+    assert trial.after
+    assert found.problem == (
+        "not tried, as 6 queries and 60 s are the limit of what is asked: "
+        "Further0, Further1, Further2, Further3, Further4, Further5 and 2 more"
+    )
 
 
 def test_a_series_that_is_not_there_is_named(past: str) -> None:
