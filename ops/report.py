@@ -26,7 +26,6 @@ class _How:
     """How the lines of this process are printed."""
 
     quiet: bool = False
-    progress: Console = console
 
 
 _how = _How()
@@ -42,11 +41,6 @@ def is_quiet() -> bool:
     return _how.quiet
 
 
-def to_standard_error() -> None:
-    """From now on, lines of progress and warnings go to standard error: what a program reads is on standard output."""
-    _how.progress = _errors
-
-
 def show(table: "Table") -> None:
     """A table, as wide as it needs where nobody's terminal limits it."""
     # Another console, as one prints nothing that is wider than itself.
@@ -57,7 +51,7 @@ def show(table: "Table") -> None:
 def say(message: str) -> None:
     """A line of progress, with the seconds since the command began."""
     if not _how.quiet:
-        _progress().print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {escape(message)}")
+        console.print(f"[dim]{time.monotonic() - _started:6.1f}s[/dim] {escape(message)}")
 
 
 def leave_standard_output() -> None:
@@ -72,13 +66,9 @@ def success(message: str) -> None:
 
 def warn(message: str) -> None:
     """What is missing but stops nothing."""
-    _progress().print(f"[yellow]{escape(message)}[/yellow]")
+    console.print(f"[yellow]{escape(message)}[/yellow]")
 
 
 def fail(message: str) -> None:
     """Why a command stopped, on standard error."""
     _errors.print(f"[bold red]{escape(message)}[/bold red]")
-
-
-def _progress() -> Console:
-    return _errors if _how.progress is _errors else console

@@ -25,7 +25,7 @@ _STANDARD_OUTPUT = Path("-")
 def prepare(json_file: Path | None) -> None:
     """Keep standard output free for the report, where that is where it goes: what else is said goes to the errors."""
     if json_file == _STANDARD_OUTPUT:
-        terminal.to_standard_error()
+        terminal.leave_standard_output()
 
 
 def hand_over(report: "Report", command: str, json_file: Path | None, junit_file: Path | None) -> None:

@@ -86,4 +86,5 @@ def _needs(name: str, settings: Settings) -> tuple[str, ...]:
         "grafana": grafana.NEEDS,
         "log shipper": logs.needs(settings),
         "exporters": exporters.NEEDS,
+        "infrastructure": prometheus.NEEDS,
     }.get(name, ())

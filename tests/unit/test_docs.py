@@ -104,10 +104,6 @@ def joined(block: str) -> list[str]:
     return re.sub(r"\\\n\s*", "", block).splitlines()
 
 
-# Options of `ops preview` that docs/pipelines.md describes, and that come with its pages.
-COMING = {"--format", "--output", "--artifact"}
-
-
 @pytest.mark.parametrize(("page", "command"), sorted(set(commands())))
 def test_a_command_in_the_handbook_is_one_that_can_be_typed(page: str, command: str) -> None:
     """It is parsed as the command line would be, and not run; `a` / `b` and … stand for several."""
@@ -128,7 +124,7 @@ def test_a_command_in_the_handbook_is_one_that_can_be_typed(page: str, command: 
     if not isinstance(found, TyperGroup) and rest:
         parameters = cast(TyperCommand, found).params
         options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
-        options |= {"--help", "--"} | COMING
+        options |= {"--help", "--"}
         for word in rest[: rest.index("--")] if "--" in rest else rest:
             if word.startswith("-") and not re.fullmatch(r"-\d.*", word):
                 assert word.partition("=")[0] in options, f"{command}: {word}"
