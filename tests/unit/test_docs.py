@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import typer
@@ -128,6 +128,21 @@ def test_a_command_in_the_handbook_is_one_that_can_be_typed(page: str, command: 
         for word in rest[: rest.index("--")] if "--" in rest else rest:
             if word.startswith("-") and not re.fullmatch(r"-\d.*", word):
                 assert word.partition("=")[0] in options, f"{command}: {word}"
+
+
+def leaves(node: Any) -> Iterator[str]:
+    """The pages that a part of the site's navigation names."""
+    if isinstance(node, str):
+        yield node
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from leaves(child)
+
+
+def test_every_page_has_its_place_in_the_site() -> None:
+    """`make docs` refuses one that has none; a runbook is found by its alert."""
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    placed = set(leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
+    assert {page for page in pages if not page.startswith("runbooks/")} | {"runbooks/README.md"} == placed
 
 
 def test_the_readme_stays_short() -> None:
