@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ops.cli.common import Stack, Yes, clear_errors, open_session
-from ops.report import console, show, success, to_standard_error
+from ops.report import console, leave_standard_output, show, success
 
 app = typer.Typer()
 
@@ -30,7 +30,7 @@ def history(
         from ops.deployments.record import history as deployments_of
 
         if as_json or revision:
-            to_standard_error()
+            leave_standard_output()
         found = deployments_of(open_session(stack).workspace.backend, stack)
         if revision:
             console.print(deployed(found, stack).commit)

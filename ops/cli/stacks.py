@@ -8,7 +8,7 @@ import typer
 
 from ops.cli.common import Yes, ask, clear_errors, open_session
 from ops.errors import OpsError
-from ops.report import console, fail, say, show, success, to_standard_error
+from ops.report import console, fail, leave_standard_output, say, show, success
 
 if TYPE_CHECKING:
     from ops.deployments.overview import StackNow
@@ -24,7 +24,7 @@ def stacks(as_json: Annotated[bool, typer.Option("--json", help="As JSON, with a
     """
     with clear_errors():
         if as_json:
-            to_standard_error()
+            leave_standard_output()
         found = _overview()
         if as_json:
             console.print_json(json.dumps([stack.as_dict() for stack in found]))
