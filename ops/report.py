@@ -4,6 +4,7 @@ The environment variable NO_COLOR takes the colours away (https://no-color.org);
 or a pipe.
 """
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -57,6 +58,11 @@ def say(message: str) -> None:
 def leave_standard_output() -> None:
     """Print on standard error from now on, as standard output belongs to what the command was asked for."""
     console.stderr = True
+
+
+def answer(text: str) -> None:
+    """What the command was asked for, on standard output, wherever the rest goes."""
+    sys.stdout.write(f"{text}\n")
 
 
 def success(message: str) -> None:

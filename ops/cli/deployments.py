@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ops.cli.common import Stack, Yes, clear_errors, open_session
-from ops.report import console, leave_standard_output, show, success
+from ops.report import answer, leave_standard_output, show, success
 
 app = typer.Typer()
 
@@ -33,10 +33,10 @@ def history(
             leave_standard_output()
         found = deployments_of(open_session(stack).workspace.backend, stack)
         if revision:
-            console.print(deployed(found, stack).commit)
+            answer(deployed(found, stack).commit)
             return
         if as_json:
-            console.print_json(json.dumps([deployment.as_dict() for deployment in found]))
+            answer(json.dumps([deployment.as_dict() for deployment in found], indent=2))
             return
         table = Table("time", "what", "revision", "result", "validation", box=None)
         for deployment in found:

@@ -1,7 +1,6 @@
 """How the reports of `ops validate`, `ops smoke` and `ops doctor` are shown and written."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,13 +29,13 @@ def prepare(json_file: Path | None) -> None:
 
 def hand_over(report: "Report", command: str, json_file: Path | None, junit_file: Path | None) -> None:
     """Show the report of `ops COMMAND`, and write it where the options say."""
-    text = json.dumps(report.as_dict(), indent=2) + "\n"
+    text = json.dumps(report.as_dict(), indent=2)
     if json_file == _STANDARD_OUTPUT:
-        sys.stdout.write(text)
+        terminal.answer(text)
     else:
         show_report(report)
         if json_file:
-            _write(json_file, text)
+            _write(json_file, f"{text}\n")
     if junit_file:
         _write(junit_file, report.as_junit(command))
 

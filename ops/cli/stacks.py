@@ -8,7 +8,7 @@ import typer
 
 from ops.cli.common import Yes, ask, clear_errors, open_session
 from ops.errors import OpsError
-from ops.report import console, fail, leave_standard_output, say, show, success
+from ops.report import answer, console, fail, leave_standard_output, say, show, success
 
 if TYPE_CHECKING:
     from ops.deployments.overview import StackNow
@@ -27,7 +27,7 @@ def stacks(as_json: Annotated[bool, typer.Option("--json", help="As JSON, with a
             leave_standard_output()
         found = _overview()
         if as_json:
-            console.print_json(json.dumps([stack.as_dict() for stack in found]))
+            answer(json.dumps([stack.as_dict() for stack in found], indent=2))
         else:
             _table(found)
 
