@@ -183,6 +183,8 @@ def test_a_legend_has_no_more_and_no_longer_names_than_there_is_room_for(
                 found.add(named(query.legend, labels))
     # A stack of another name has it in the names of its containers.
     found = {re.sub(r"^monitoring-[a-z]+(-\d+)?-", "monitoring-dev-", each) for each in found}
+    # The container of a smoke test is seen as every other, for the minute that it lives.
+    found = {each for each in found if not re.fullmatch(r"(monitoring-dev-)?smoke-[0-9a-f]{8}", each)}
     assert len(found) <= len(expected), sorted(found)
     assert max(map(len, found)) <= max(map(len, expected)), sorted(found - set(expected))
 
