@@ -126,6 +126,38 @@ def test_what_is_down_silences_what_sums_over_its_job_would_say_below_p1(quiet_i
     ) == {"NoEventsProcessed", "LowSubscriptionRate"}
 
 
+def test_what_is_down_silences_nothing_of_another_component_at_the_same_address(quiet_in_a_demo: Quiet) -> None:
+    assert not quiet_in_a_demo(
+        labels("RedisDown", "P1", "redis", instance="backend:1"),
+        labels("PostgreSQLTooManyConnections", "P1", "database", instance="backend:1"),
+    )
+
+
+def test_what_is_down_silences_no_sum_over_another_job_or_component(quiet_in_a_demo: Quiet) -> None:
+    assert not quiet_in_a_demo(
+        labels("ServiceDown", "P1", "business", instance="app:8082", job="application"),
+        labels("NoEventsProcessed", "P2", "business", job="other"),
+        labels("SomebodysSum", "P2", "api_gateway", job="application"),
+    )
+
+
+def test_an_alert_without_priority_neither_silences_nor_is_silenced(quiet_in_a_demo: Quiet) -> None:
+    assert not quiet_in_a_demo({"alertname": "SomebodysOwn", "component": "database", "instance": PRIMARY}, DEADLOCKS)
+    assert not quiet_in_a_demo({"alertname": "SomebodysOwn", "component": "database", "instance": PRIMARY}, CONNECTIONS)
+
+
+def test_what_is_down_needs_a_component_and_an_instance_to_silence_anything(tmp_path: Path) -> None:
+    stack = settings(DEMO)
+    nowhere = {"priority": "P1", "instance": "somewhere:1"}
+    assert not quiet(
+        stack, tmp_path / "component", {"alertname": "TheirsDown", **nowhere}, {"alertname": "TheirsSlow", **nowhere}
+    )
+    everywhere = {"priority": "P1", "component": "database"}
+    assert not quiet(
+        stack, tmp_path / "instance", {"alertname": "OursDown", **everywhere}, {"alertname": "OursSlow", **everywhere}
+    )
+
+
 def everything_on_the_host() -> list[dict[str, str]]:
     """An alert of every kind that may fire while the host is down."""
     return [
@@ -188,6 +220,8 @@ def test_what_one_end_of_the_log_pipeline_misses_is_told_by_the_other_that_is_go
     shipper = labels("LogShipperStopped", "P2", "monitoring", instance="edge:9080", job="promtail")
     assert quiet(settings(DEMO), tmp_path / "loki", loki, stopped, shipper) == {"LogShipperStopped edge:9080"}
     assert quiet(settings(DEMO), tmp_path / "promtail", promtail, stopped, shipper) == {"LogPipelineStopped edge:3100"}
+    elsewhere = [{**alert, "component": "elsewhere"} for alert in (stopped, shipper)]
+    assert not quiet(settings(DEMO), tmp_path / "elsewhere", loki, promtail, *elsewhere)
 
 
 def test_an_alert_that_is_over_silences_nothing(tmp_path: Path) -> None:
