@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from images.errors import ImageError
+from lab.errors import LabError
 from ops.cli.common import Override, Stack, clear_errors, open_session
 from ops.errors import OpsError
 from ops.report import leave_standard_output, say
@@ -85,7 +87,7 @@ def preview(
             if save_plan:
                 session.reviewable().write(save_plan)
                 say(f"the plan is in {save_plan}; apply it with: ops up --stack {stack} --plan {save_plan}")
-        except OpsError as error:
+        except (OpsError, ImageError, LabError) as error:
             if output:
                 _write(_failed(stack, str(error), format), output)
             raise

@@ -14,7 +14,9 @@ import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+from images.errors import ImageError
 from lab.cache import cache
+from lab.errors import LabError
 from ops import home
 from ops.cli import app
 from ops.cli.common import clear_errors
@@ -97,6 +99,20 @@ except Exception as error:
 assert "paramiko.transport" in sys.modules
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("error", [OpsError("no"), ImageError("no"), LabError("no")])
+def test_a_preview_that_fails_leaves_its_message_in_the_file(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("ops.cli.preview.open_session", fail)
+    output = tmp_path / "comment.md"
+    result = CliRunner().invoke(app, ["preview", "--format", "markdown", "--output", str(output)])
+    assert result.exit_code == 1
+    assert output.read_text() == "<!-- ops preview: dev -->\n### Preview of `dev` failed\n\n```\nno\n```\n"
 
 
 @pytest.mark.parametrize(
