@@ -7,6 +7,7 @@ import pulumi_docker as docker
 
 from components.alertmanager import Alertmanager
 from components.alloy import Alloy
+from components.blackbox_exporter import BlackboxExporter
 from components.cadvisor import Cadvisor
 from components.demo.backend import DemoBackend
 from components.docker_proxy import DockerProxy
@@ -72,7 +73,7 @@ class MonitoringStack(pulumi.ComponentResource):
         self.register_outputs(self.outputs)
 
     def _exporters(self, host: Host) -> Iterator[Service]:
-        """The exporters of the databases."""
+        """The exporters of the databases, and the one that calls endpoints as users do."""
         child = pulumi.ResourceOptions(parent=self)
         for server in host.settings.backend.postgres:
             # In the demo the exporter has a role of its own; elsewhere it is the one that is configured.
@@ -83,6 +84,8 @@ class MonitoringStack(pulumi.ComponentResource):
                 opts=child,
             )
         yield RedisExporter(host, opts=child)
+        if host.settings.backend.endpoints:
+            yield BlackboxExporter(host, opts=child)
 
     def _host(self, settings: Settings) -> Host:
         provider = docker.Provider(

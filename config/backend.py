@@ -43,6 +43,7 @@ class Backend:
     realtime_secret: SecretStr | None
     websocket: tuple[str, ...]
     application: tuple[str, ...]
+    endpoints: tuple[str, ...]
 
 
 def backend_of(keys: Keys) -> Backend:
@@ -66,6 +67,7 @@ def _demo_backend(keys: Keys) -> Backend:
         realtime_secret=keys.realtime_metrics_secret,
         websocket=("websocket:8081",),
         application=("app:8082",),
+        endpoints=("http://nginx:8080/healthz",),
     )
 
 
@@ -89,4 +91,5 @@ def _existing_backend(keys: Keys) -> Backend:
         realtime_secret=keys.realtime_metrics_secret,
         websocket=keys.websocket_addresses,
         application=keys.application_addresses,
+        endpoints=keys.endpoints,
     )

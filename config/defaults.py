@@ -19,6 +19,7 @@ DEFAULT_MEMORY = {
     "cadvisor": 512,
     "postgres-exporter": 128,
     "redis-exporter": 64,
+    "blackbox-exporter": 64,
     "postgres": 512,
     "postgres-replica": 512,
     "redis": 256,

@@ -16,6 +16,7 @@ from config.values import (
     DockerHost,
     DockerNetwork,
     Email,
+    Endpoint,
     File,
     HostName,
     Interval,
@@ -125,6 +126,7 @@ class Keys(BaseModel):
     realtime_metrics_secret: Secret = _key(None, "METRICS_JWT_SECRET of Supabase Realtime.")
     websocket_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of the WebSocket server's metrics.")
     application_addresses: tuple[Address, ...] = _key((), "Addresses (host:port) of the application's metrics.")
+    endpoints: tuple[Endpoint, ...] = _key((), "Addresses (http or https) that must answer as users call them.")
 
     smtp_host: HostName = _key("", "SMTP server for email notifications.", env="SMTP_HOST")
     smtp_port: Port = _key(587, "Port of the SMTP server.", env="SMTP_PORT")

@@ -103,6 +103,7 @@ def image_keys_of(settings: Settings) -> list[str]:
     """The keys of config/images.yaml that the stack needs."""
     keys = ["prometheus", "alertmanager", "loki", settings.log_agent, "haproxy", "node-exporter", "cadvisor"]
     keys += ["postgres-exporter", "redis-exporter"]
+    keys += ["blackbox-exporter"] if settings.backend.endpoints else []
     keys += ["postgres", "redis", "nginx", "demo"] if settings.demo else []
     keys += ["grafana"] if settings.grafana.mode == "container" else []
     return keys

@@ -102,6 +102,7 @@ RECIPES: Mapping[str, Recipe] = {
             ENTRYPOINT ["/usr/bin/cadvisor", "-logtostderr"]
         """,
     ),
+    "blackbox-exporter": _exporter("/bin/blackbox_exporter", 9115),
     "postgres-exporter": _exporter("/bin/postgres_exporter", 9187),
     "redis-exporter": _exporter("/redis_exporter", 9121, user="59000:59000"),
     "postgres": Recipe(

@@ -63,6 +63,7 @@ MODULES = (
         "/cmd/postgres_exporter",
         symbol=_COMMON_VERSION,
     ),
+    _programs("blackbox-exporter", "github.com/prometheus/blackbox_exporter", "half a minute", symbol=_COMMON_VERSION),
     _programs("redis-exporter", "github.com/oliver006/redis_exporter", "half a minute", symbol="main.BuildVersion"),
     Module(
         "cadvisor",

@@ -178,7 +178,7 @@ SOURCES = (
         Containers(
             (
                 *("prometheus", "alertmanager", "loki", "grafana", "alloy", "promtail", "node-exporter"),
-                *("postgres-exporter", "redis-exporter"),
+                *("postgres-exporter", "redis-exporter", "blackbox-exporter"),
             )
         ),
         "monitoring",

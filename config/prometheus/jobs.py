@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from config.backend import Backend
+from config.blackbox import MODULE
 from config.settings import Settings
 
 REALTIME_TOKEN = "/run/config/realtime_token"
@@ -78,6 +79,7 @@ class ScrapeJob:
 def scrape_jobs(settings: Settings) -> list[ScrapeJob]:
     """The jobs of a stack; one without targets (a backend that `prod` was not given) is left out."""
     jobs = [*_monitoring_jobs(settings), *_exporter_jobs(settings), *_backend_jobs(settings.backend)]
+    jobs.append(_endpoints(settings.backend.endpoints))
     return [job for job in jobs if job.targets]
 
 
@@ -153,6 +155,22 @@ def _exporter_jobs(settings: Settings) -> list[ScrapeJob]:
             5_000,
         ),
     ]
+
+
+def _endpoints(endpoints: Iterable[str]) -> ScrapeJob:
+    """What blackbox_exporter says of each endpoint, which it calls when it is scraped."""
+    return ScrapeJob(
+        "endpoints",
+        "api_gateway",
+        "endpoint",
+        tuple(
+            ScrapeTarget("blackbox-exporter:9115", endpoint, {"__param_target": endpoint, "__param_module": MODULE})
+            for endpoint in endpoints
+        ),
+        ("probe_success", "probe_duration_seconds"),
+        500,
+        metrics_path="/probe",
+    )
 
 
 def _keep_containers(names: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ def expected(settings: Settings) -> list[str]:
     names = ["prometheus", "alertmanager", "loki", "docker-proxy", settings.log_agent]
     names += ["node-exporter", "cadvisor", "redis-exporter"]
     names += [server.exporter for server in settings.backend.postgres]
+    names += ["blackbox-exporter"] if settings.backend.endpoints else []
     names += ["postgres", "postgres-replica", "redis", "nginx", "demo"] if settings.demo else []
     return names + (["grafana"] if settings.grafana.mode == "container" else [])
 

@@ -45,6 +45,7 @@ NOT_HERE = {
     "grafana_http_request_duration_seconds_count": _GRAFANA,
     "grafana_datasource_request_total": _GRAFANA,
     "grafana_build_info": _GRAFANA,
+    "probe_ssl_earliest_cert_expiry": "the demo's endpoint speaks no TLS",
 }
 # (label, value) -> why no series may have it.
 NO_SUCH_VALUE = {

@@ -357,4 +357,5 @@ def test_dev_has_every_job() -> None:
         "realtime",
         "websocket",
         "application",
+        "endpoints",
     ]

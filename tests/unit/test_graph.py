@@ -54,8 +54,8 @@ SHORT_LIVED = {
     *("loki-check", "alloy-check", "docker-proxy-check"),
 }
 SERVICES = {
-    "dev": MONITORING | BACKEND | {"postgres-replica-exporter"},
-    "pr-7": MONITORING | BACKEND | {"postgres-replica-exporter"},
+    "dev": MONITORING | BACKEND | {"postgres-replica-exporter", "blackbox-exporter"},
+    "pr-7": MONITORING | BACKEND | {"postgres-replica-exporter", "blackbox-exporter"},
     "prod": MONITORING | {"postgres-replica-1-exporter"},
 }
 DATA = INTERFACES | {"alloy"}
@@ -410,6 +410,7 @@ def test_every_container_and_network_says_whose_it_is(stack: str) -> None:
         "redis-exporter": "redis",
         "demo": "business",
         "nginx": "api_gateway",
+        "blackbox-exporter": "api_gateway",
         **dict.fromkeys(["postgres", "postgres-replica", "postgres-exporter"], "database"),
         **dict.fromkeys(["postgres-replica-exporter", "postgres-replica-1-exporter"], "database"),
     }
