@@ -582,16 +582,16 @@ def test_sigterm_ends_it_while_its_servers_are_away(tmp_path: Path) -> None:
         f"--redis-password-file={secret}",
     ]
 
-    def in_trouble() -> list[str]:
-        return sorted(line["backend"] for line in demo.logs() if line["event"] == "backend_trouble")
+    def in_trouble(process: Demo) -> list[str]:
+        return sorted(line["backend"] for line in process.logs() if line["event"] == "backend_trouble")
 
     for demo in running(Demo(tmp_path, *flags)):
-        eventually("each server's absence is told", lambda: len(in_trouble()) == 3, 30)
+        eventually("each server's absence is told", lambda: len(in_trouble(demo)) == 3, 30)
         assert demo.page("app").series
         code, seconds = demo.stop()
     # Docker kills it after ten seconds.
     assert (code, seconds < 8) == (0, True)
-    assert in_trouble() == ["postgres", "postgres-replica", "redis"]
+    assert in_trouble(demo) == ["postgres", "postgres-replica", "redis"]
 
 
 def test_healthcheck_command(demo: Demo) -> None:
