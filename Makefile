@@ -40,7 +40,7 @@ soak: .venv/synced
 	$(RUN) python -m tests.prepare
 	QUIET_MINUTES=$(QUIET_MINUTES) $(RUN) pytest tests/engine/test_notifications.py -k peace
 
-# The life of a pull request and of a deployment, by the workflows' own steps: ten minutes.
+# The life of a pull request and of a deployment, by the workflows' own steps; stacks come up many times, so it takes long.
 pipelines: .venv/synced
 	$(RUN) python -m tests.prepare
 	$(RUN) pytest -m pipelines tests/pipelines tests/engine
