@@ -586,7 +586,7 @@ def test_sigterm_ends_it_while_its_servers_are_away(tmp_path: Path) -> None:
         return sorted(line["backend"] for line in process.logs() if line["event"] == "backend_trouble")
 
     for demo in running(Demo(tmp_path, *flags)):
-        eventually("each server's absence is told", lambda: len(in_trouble(demo)) == 3, 30)
+        eventually("each server's absence is told", lambda process=demo: len(in_trouble(process)) == 3, 30)
         assert demo.page("app").series
         code, seconds = demo.stop()
     # Docker kills it after ten seconds.
