@@ -74,7 +74,7 @@ class Inquiry:
         return found
 
     def _answers(self, case: Case, asked: Sequence[str], order: str, *changed: Mapping[Place, Rule]) -> list[Answers]:
-        """What the expressions give at each moment, rounded as promtool compares, with each of these changes."""
+        """What the expressions give at each moment, with each of these changes."""
         keys = [(expression, moment) for expression in asked for moment in _moments(case)]
         tests = [
             {"expr": expression, "eval_time": f"{moment}s", "exp_samples": [{"value": _NOTHING}]}
@@ -88,8 +88,8 @@ class Inquiry:
             values = _GOT.findall(said)
             if len(values) != len(keys):
                 raise ValueError(f"promtool answered {len(values)} of {len(keys)} questions:\n{said[:2000]}")
-            rounded = [float(f"{float(value):.9g}") if value else None for value in values]
-            found.append(dict(zip(keys, rounded, strict=True)))
+            answers = [float(value) if value else None for value in values]
+            found.append(dict(zip(keys, answers, strict=True)))
         return found
 
 
@@ -136,7 +136,7 @@ def _insert(lines: list[str], start: int, end: int, questions: Sequence[Question
     place = end if asked is None else next((number for number in heads if number > asked), end)
     text = [] if asked is not None else ["    promql_expr_test:"]
     for question in sorted(questions, key=lambda question: (question.expression, question.moment)):
-        samples = "[]" if question.answer is None else f"[{{value: {question.answer:.9g}}}]"
+        samples = "[]" if question.answer is None else f"[{{value: {question.answer:.17g}}}]"
         text += [
             f"      - expr: '{question.expression}'",
             f"        eval_time: {_spelled(question.moment)}",
