@@ -33,7 +33,7 @@ class Change:
 def changes(rule: Rule) -> Iterator[Change]:
     """Every change of a rule as Prometheus reads it; labels and annotations stay as they are."""
     for wait in ("for", "keep_firing_for"):
-        for other in _other_waits(rule.get(wait, "")):
+        for other in _other_waits(str(rule.get(wait, ""))):
             yield Change({**rule, wait: other}, f"{wait}: {rule[wait]} -> {other}")
     expression = str(rule["expr"])
     for begin, end, other in sorted(_in_expression(expression)):
@@ -45,7 +45,8 @@ def changes(rule: Rule) -> Iterator[Change]:
 
 def _other_waits(wait: str) -> list[str]:
     """Twice as long, and half as long in whole minutes, as rules are evaluated once a minute; of none, nothing."""
-    length = seconds(wait) if wait else 0
+    # Prometheus takes 0 without a unit.
+    length = seconds(wait) if wait not in ("", "0") else 0
     return [f"{length / 30:g}m", f"{length // 120:.0f}m"] if length else []
 
 
@@ -61,7 +62,7 @@ def _in_expression(expression: str) -> Iterator[tuple[int, int, str]]:
     for match in _NUMBER.finditer(plain):
         for other in _other_numbers(float(match.group())):
             yield match.start(), match.end(), other
-    for match in _WINDOW.finditer(code):
+    for match in _WINDOW.finditer(_STRING.sub(_blank, code)):
         yield match.start(1), match.end(1), f"{seconds(match.group(1)) * 3:.0f}s"
     for braces in _BRACES.finditer(code):
         for match in _MATCHER.finditer(braces.group()):
