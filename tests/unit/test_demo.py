@@ -8,6 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -582,11 +583,14 @@ def test_sigterm_ends_it_while_its_servers_are_away(tmp_path: Path) -> None:
         f"--redis-password-file={secret}",
     ]
 
+    def all_told(process: Demo) -> bool:
+        return len(in_trouble(process)) == 3
+
     def in_trouble(process: Demo) -> list[str]:
         return sorted(line["backend"] for line in process.logs() if line["event"] == "backend_trouble")
 
     for demo in running(Demo(tmp_path, *flags)):
-        eventually("each server's absence is told", lambda process=demo: len(in_trouble(process)) == 3, 30)
+        eventually("each server's absence is told", partial(all_told, demo), 30)
         assert demo.page("app").series
         code, seconds = demo.stop()
     # Docker kills it after ten seconds.
