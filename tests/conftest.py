@@ -14,6 +14,7 @@ import pytest
 from images.bring import bring
 from lab.cache import cache
 from lab.engine import ensure
+from ops.report import console
 from tests.engine.deployment import Deployment, copy_project
 from tests.rules.reading import dev
 
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _report(line: str) -> None:
     print(line, flush=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command that runs within a test does to the terminal ends with that test."""
+    monkeypatch.setattr(console, "stderr", False)
 
 
 @pytest.fixture(scope="session")
