@@ -130,7 +130,9 @@ def test_an_update_silences_what_it_does_to_the_host(told: Told) -> None:
 def test_a_fresh_stack_in_peace_sends_nothing_but_its_heartbeat(told: Told) -> None:
     time.sleep(max(0, told.up + QUIET_MINUTES * 60 - time.time()))
     everything = [*told.said(), *told.said("/pagerduty"), *told.mailed()]
-    assert [title for title in everything if "TestAlert" not in title] == []
+    # A slow burn waits for an hour, in which the demo's share of errors is no longer chance; here it waits for seconds.
+    unexpected = [title for title in everything if not re.search(r"TestAlert|ErrorBudgetBurnSlow", title)]
+    assert unexpected == []
     beats = len(told.channels.taken("/heartbeat"))
     # One of them may have been silenced, and the first comes when Prometheus has found Alertmanager.
     assert beats >= QUIET_MINUTES - 3
