@@ -29,11 +29,7 @@ _TOOLS = {
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (`make test`): one has all tests of the running stack, and no file is torn apart.
-
-    The file that listens for ten minutes comes first, so that the others run meanwhile.
-    """
-    items.sort(key=lambda item: item.location[0] != "tests/engine/test_notifications.py")
+    """With several workers (`make test`): one has all tests of the running stack, and no file is torn apart."""
     for item in items:
         shared = "stack" in getattr(item, "fixturenames", ()) or item.get_closest_marker("live")
         item.add_marker(pytest.mark.xdist_group("stack" if shared else item.location[0]))
