@@ -78,8 +78,10 @@ def look_at_filter(pattern: str, client: docker.DockerClient, warn: Callable[[st
 
     What is to be watched may come later, so it is no error; but one letter too many, and nothing is ever watched.
     """
+    if not pattern:
+        return
     names = sorted(name_of(listed) for listed in client.api.containers())
-    if pattern and not any(re.fullmatch(pattern, name) for name in names):
+    if not any(re.fullmatch(pattern, name) for name in names):
         warn(
             f"monitoring:containerFilter {pattern!r} matches none of the containers that run now: no container is "
             f"watched. They are: {', '.join(names) or '(none)'}"
