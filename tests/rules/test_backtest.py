@@ -170,27 +170,27 @@ class _Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", json.dumps({"status": "error"}).encode()])
-def test_a_server_that_is_no_prometheus_is_one_line(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Page, "body", body)
+def _tried_on_a_page() -> Backtest:
+    """What is found of a rule where a server answers with _Page, whatever it is asked."""
     server = HTTPServer(("127.0.0.1", 0), _Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        found = _tried(f"http://127.0.0.1:{server.server_port}", Affected(None, _rule()))
+        return _tried(f"http://127.0.0.1:{server.server_port}", Affected(None, _rule()))
     finally:
         server.shutdown()
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", json.dumps({"status": "error"}).encode()])
+def test_a_server_that_is_no_prometheus_is_one_line(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_Page, "body", body)
+    found = _tried_on_a_page()
     assert found.problem == "nothing was tried: it does not answer as a Prometheus does"
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.plan.backtest._BYTES", 1_000)
     monkeypatch.setattr(_Page, "body", b"x" * 5_000)
-    server = HTTPServer(("127.0.0.1", 0), _Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        found = _tried(f"http://127.0.0.1:{server.server_port}", Affected(None, _rule()))
-    finally:
-        server.shutdown()
+    found = _tried_on_a_page()
     assert found.problem.startswith("nothing was tried: its answer is longer than")
 
 
